@@ -1,0 +1,1 @@
+"""Files that bring clusters up, and the versions they pin."""

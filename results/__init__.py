@@ -1,0 +1,1 @@
+"""What a study leaves: tables, pictures and models. Never imports Ray."""

@@ -1,0 +1,204 @@
+"""`python -m results.colorize STUDY IMAGE... --out DIR` colours photos with a model that a study found.
+
+For each photo it writes `NAME-colored.png` at the photo's own size, and `NAME-side-by-side.png` (gray, coloured, and
+the original where that had colour), and prints their paths. No file that is there already is overwritten: a second
+`robin.jpg` becomes `robin-2-colored.png`. A photo that cannot be read is named on stderr and skipped.
+
+Exit status: 0 when at least one photo was coloured, 2 when none was (or the study has no such model).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import tyro
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from results.ranking import rank
+from results.store import StudyError, StudyFolder, open_study, read_config, read_trials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from trainables.colorizer import Colorizer
+
+PANEL = (256, 1024)
+"""Pixels: a panel's longer side in the side-by-side picture is brought into this range."""
+COLOURLESS = 4
+"""Levels: a photo whose channels never differ by more was gray to begin with."""
+
+
+def weights_of(study: StudyFolder, trial: int | None) -> Path:
+    """The weights file of a trial, or of the best one that has weights.
+
+    Raises
+    ------
+    StudyError
+        Where the study has no such trial or the trial has no weights; the message names those that have.
+    """
+    trials = read_trials(study)
+    ranking = rank(trials, str(read_config(study).get("objective", "val_swd")))
+    kept = [entry.trial for entry in ranking if study.best_weights(entry.trial).is_file()]
+    if trial is None:
+        if not kept:
+            raise StudyError(
+                f"{study.path} has no trial with weights yet: let one finish an epoch, then come back."
+            )
+        return study.best_weights(kept[0])
+    if study.best_weights(trial).is_file():
+        return study.best_weights(trial)
+    states = dict(zip(trials["trial"].to_pylist(), trials["state"].to_pylist(), strict=True))
+    why = {
+        None: f"trial {trial} is not in {study.path}",
+        "PRUNED": f"trial {trial} was stopped early, so its weights were not kept",
+        "RUNNING": f"trial {trial} has no weights yet",
+    }.get(states.get(trial), f"trial {trial} left no weights")
+    remedy = (
+        f"take one of {', '.join(map(str, kept))} (best first)." if kept else "no trial of the study has any."
+    )
+    raise StudyError(f"{why}: {remedy}")
+
+
+@dataclass(frozen=True)
+class Written:
+    """The two files made of one photo."""
+
+    colored: Path
+    side_by_side: Path
+
+
+def colorize(colorizer: Colorizer, images: Iterable[Path], out: Path) -> Iterator[Written | StudyError]:
+    """Colour photos one after the other, yielding the files of each or why there are none.
+
+    Raises
+    ------
+    StudyError
+        Where `out` cannot be written: nothing after that can be either.
+    """
+    for path in images:
+        try:
+            photo = _read(path)
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            yield StudyError(f"{path} was skipped: it cannot be read as a picture ({reason}).")
+            continue
+        colored = colorizer.colorize(photo)
+        panels = {"gray": np.asarray(Image.fromarray(photo).convert("L").convert("RGB")), "coloured": colored}
+        if photo.ndim == 3:
+            panels["original"] = photo
+        try:
+            yield _write(Image.fromarray(colored), side_by_side(panels), out, path.stem)
+        except OSError as error:
+            raise StudyError(
+                f"{out} cannot be written ({error.strerror or error}): name another --out."
+            ) from error
+
+
+def side_by_side(panels: dict[str, np.ndarray]) -> Image.Image:
+    """Pictures of one size beside one another, each under its name.
+
+    Parameters
+    ----------
+    panels
+        uint8 [h, w, 3] by caption.
+    """
+    height, width = next(iter(panels.values())).shape[:2]
+    scale = min(max(PANEL[0] / max(height, width), 1.0), PANEL[1] / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    gap = max(8, max(size) // 48)
+    font = ImageFont.load_default(max(14, max(size) // 32))
+    boxes = [font.getbbox(caption) for caption in panels]
+    column = max(size[0], *(int(box[2]) for box in boxes))
+    caption_height = int(max(box[3] for box in boxes)) + gap
+    sheet = Image.new(
+        "RGB", (gap + len(panels) * (column + gap), size[1] + caption_height + 2 * gap), "white"
+    )
+    draw = ImageDraw.Draw(sheet)
+    for place, (caption, panel) in enumerate(panels.items()):
+        left = gap + place * (column + gap)
+        draw.text((left + column / 2, gap), caption, fill="#444444", font=font, anchor="ma")
+        picture = Image.fromarray(panel).resize(size, Image.Resampling.LANCZOS)
+        sheet.paste(picture, (left + (column - size[0]) // 2, gap + caption_height))
+    return sheet
+
+
+def _read(path: Path) -> np.ndarray:
+    """The upright photo, uint8: [h, w, 3], or [h, w] where it has no colour."""
+    with Image.open(path) as file:
+        image = ImageOps.exif_transpose(file)
+        if image.mode.startswith("I;16"):
+            # Pillow would cut 16 bits off at 255 instead of scaling them.
+            return (np.asarray(image) >> 8).astype(np.uint8)
+        if image.has_transparency_data:
+            canvas = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(canvas, image.convert("RGBA"))
+        photo = np.asarray(image.convert("RGB"))
+    spread = photo.max(axis=2).astype(int) - photo.min(axis=2)
+    return photo[..., 1] if spread.max() <= COLOURLESS else photo
+
+
+def _write(colored: Image.Image, sheet: Image.Image, out: Path, stem: str) -> Written:
+    out.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        name = stem if number == 1 else f"{stem}-{number}"
+        written = Written(out / f"{name}-colored.png", out / f"{name}-side-by-side.png")
+        if not (written.colored.exists() or written.side_by_side.exists()):
+            break
+    for picture, target in ((colored, written.colored), (sheet, written.side_by_side)):
+        temporary = target.with_name(f".{target.name}.tmp")
+        try:
+            picture.save(temporary, format="PNG")
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return written
+
+
+def main(
+    study: Annotated[str, tyro.conf.Positional],
+    images: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    out: Path = Path("colored"),
+    trial: int | None = None,
+) -> int:
+    """Colour photos with a model that a study found.
+
+    Parameters
+    ----------
+    study
+        The study's folder, such as results/studies/NAME.
+    images
+        Photos, gray or in colour, of any size.
+    out
+        The folder to write NAME-colored.png and NAME-side-by-side.png to.
+    trial
+        The trial whose model is used; without it the best one that has weights.
+    """
+    done = 0
+    try:
+        weights = weights_of(open_study(study), trial)
+        if not images:
+            raise StudyError("no photo was named: python -m results.colorize STUDY IMAGE...")
+        # TensorFlow speaks of itself on stderr, among which a photo that was skipped would go unseen.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        from trainables.colorizer import Colorizer  # here, so that --help and refusals need no TensorFlow
+
+        for result in colorize(Colorizer.load(weights), images, out):
+            if isinstance(result, Written):
+                sys.stdout.write(f"{result.colored}\n{result.side_by_side}\n")
+                done += 1
+            else:
+                sys.stderr.write(f"{result}\n")
+    except ValueError as error:  # of the study, or of a checkpoint that is damaged
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0 if done else 2
+
+
+if __name__ == "__main__":
+    sys.exit(tyro.cli(main, prog="python -m results.colorize"))

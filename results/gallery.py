@@ -1,0 +1,397 @@
+"""`python -m results.gallery STUDY` writes `gallery.html`: a study's pictures, trials side by side, best first.
+
+One self-contained page: pictures, style and script are inside, nothing is fetched, so that it can be mailed. It shows
+the strips that the trials saved (rows of gray, output, truth) and draws no picture anew; it works while the study
+runs. The pictures are put in as JPEG at full colour resolution, a tenth of the PNG files' size.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import os
+import shlex
+import sys
+from html import escape
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from PIL import Image
+
+from results.page import SCRIPT, STYLE
+from results.ranking import HIGHER_IS_BETTER, LABELS, Ranked, Verdict, against_references, rank
+from results.store import (
+    METRICS,
+    PARAMS,
+    StudyError,
+    StudyFolder,
+    open_study,
+    read_config,
+    read_epochs,
+    read_trials,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+STATES = {"COMPLETE": "complete", "PRUNED": "stopped early", "RUNNING": "running", "FAIL": "failed"}
+BASELINES = {"gray": "gray copied", "mean chroma": "true mean chroma (an oracle)"}
+Curves = dict[int, list[tuple[int, float]]]
+
+
+def write_gallery(study: str | Path | StudyFolder) -> Path:
+    """Write a study's `gallery.html` anew and return its path.
+
+    Raises
+    ------
+    StudyError
+        Where the folder is no study, its tables cannot be read, or the page cannot be written.
+    """
+    folder = study if isinstance(study, StudyFolder) else open_study(study)
+    page = _page(folder)
+    temporary = folder.gallery.with_name(f".{folder.gallery.name}.tmp")
+    try:
+        temporary.write_text(page, encoding="utf-8")
+        temporary.replace(folder.gallery)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StudyError(
+            f"{folder.gallery} could not be written ({error.strerror}): see that the folder can be written and the "
+            "disk has room, then run it again."
+        ) from error
+    return folder.gallery
+
+
+def _page(folder: StudyFolder) -> str:
+    config = read_config(folder)
+    objective = str(config.get("objective", "val_swd"))
+    trials = read_trials(folder)
+    ranking = rank(trials, objective)
+    verdict = against_references(ranking, objective)
+    rows = {row["trial"]: row for row in trials.to_pylist()}
+    places = {entry.trial: place for place, entry in enumerate(ranking, start=1)}
+    order = [entry.trial for entry in ranking] + [
+        trial
+        for trial, _ in sorted(rows.items(), key=lambda item: item[1]["state"] == "FAIL")
+        if trial not in places
+    ]
+    curves = _curves(folder, objective)
+    baselines: dict[str, dict[str, float]] = config.get("baselines") or {}
+    scale = _Scale(curves, baselines.get("gray", {}).get(objective))
+    cards = [_card(folder, rows[trial], places.get(trial), objective, scale) for trial in order]
+    name = str(config.get("name", folder.path.name))
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(name)}: gallery</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<header>
+<p class="eyebrow">Hyperparameter search for image colorization</p>
+<h1>{escape(name)}</h1>
+<p class="verdict">{escape(str(verdict))}</p>
+{_facts(config, rows.values(), objective)}
+</header>
+<main>
+<h2>Against the reference points and the baselines</h2>
+{_table(rows, verdict, baselines, objective)}
+<h2 id="trials">Trials</h2>
+<p class="soft">The same validation photos in every strip: gray input, output, truth. {scale.legend(objective)}</p>
+{_tools(rows.values(), objective)}
+<div class="cards">
+{"".join(cards)}
+</div>
+<p id="empty" class="soft"{" hidden" if cards else ""}>No trial to show.</p>
+</main>
+{_footer(folder, ranking)}
+<dialog aria-label="Enlarged strip"><img alt=""><p></p></dialog>
+<script>{SCRIPT}</script>
+</body>
+</html>
+"""
+
+
+def _curves(folder: StudyFolder, objective: str) -> Curves:
+    curves: Curves = {}
+    for row in read_epochs(folder).select(["trial", "epoch", objective]).to_pylist():
+        if _finite(row[objective]):
+            curves.setdefault(row["trial"], []).append((row["epoch"], row[objective]))
+    return curves
+
+
+class _Scale:
+    """Draws learning curves on one scale, so that they can be compared by eye."""
+
+    width, height, margin = 260, 52, 4
+
+    def __init__(self, curves: Curves, gray: float | None) -> None:
+        self.curves = curves
+        self.gray = gray if _finite(gray) else None
+        values = sorted(value for curve in curves.values() for _, value in curve)
+        self.epochs = max((epoch for curve in curves.values() for epoch, _ in curve), default=1)
+        # A diverging trial must not flatten the others: the scale ends at the 97th percentile or at gray.
+        top = values[int(0.97 * (len(values) - 1))] if values else 1.0
+        self.low, self.high = (values[0], max(top, self.gray or top)) if values else (0.0, 1.0)
+
+    def legend(self, objective: str) -> str:
+        """One sentence for the reader of the curves."""
+        dashed = "; dashed: gray copied" if self.gray is not None else ""
+        return (
+            f"Curves: {escape(LABELS[objective])} by epoch, all on one scale "
+            f"({_number(self.low)} to {_number(self.high)}); dot: best epoch{dashed}."
+        )
+
+    def draw(self, trial: int, best_epoch: int | None) -> str:
+        """The trial's curve as SVG, or nothing without a value."""
+        curve = self.curves.get(trial, [])
+        if not curve:
+            return ""
+        points = [self._at(epoch, value) for epoch, value in curve]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        dots = "".join(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.2"/>'
+            for (epoch, _), (x, y) in zip(curve, points, strict=True)
+            if epoch == best_epoch
+        )
+        gray = ""
+        if self.gray is not None:
+            y = self._at(1, self.gray)[1]
+            gray = f'<line class="gray" x1="0" x2="{self.width}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        (first, start), (last, end) = curve[0], curve[-1]
+        said = f"learning curve, {_number(start)} in epoch {first} to {_number(end)} in epoch {last}"
+        return (
+            f'<svg class="curve" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{said}">'
+            f'{gray}<polyline class="line" points="{line}"/>{dots}</svg>'
+        )
+
+    def _at(self, epoch: int, value: float) -> tuple[float, float]:
+        inner_width, inner_height = self.width - 2 * self.margin, self.height - 2 * self.margin
+        across = (epoch - 1) / max(1, self.epochs - 1)
+        up = (min(max(value, self.low), self.high) - self.low) / ((self.high - self.low) or 1.0)
+        return self.margin + across * inner_width, self.margin + (1 - up) * inner_height
+
+
+def _facts(config: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], objective: str) -> str:
+    rows = list(rows)
+    data, asked, encoder = config.get("data") or {}, config.get("config") or {}, config.get("encoder") or {}
+    counts = data.get("counts") or {}
+    states = [(label, sum(row["state"] == state for row in rows)) for state, label in STATES.items()]
+    versions = config.get("versions") or {}
+    facts = {
+        "Model": config.get("model"),
+        "Objective": LABELS[objective],
+        "Trials": ", ".join(f"{count} {label}" for label, count in states if count) or "none yet",
+        "Training time": _duration(sum(row["seconds"] or 0 for row in rows)),
+        "Data": data.get("source"),
+        "Photos": " + ".join(f"{count} {part}" for part, count in counts.items()),
+        "Image size": f"{asked['image_size']} pixels" if "image_size" in asked else None,
+        "Started": str(config.get("created", "")).replace("T", " ")[:16],
+        "Encoder weights": encoder.get("note") or encoder.get("spec"),
+        "Scaled down": "; ".join(map(str, config.get("fitted") or ())),
+        "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "Git commit": config.get("git_commit"),
+    }
+    said = "".join(
+        f"<div><dt>{name}</dt><dd>{escape(str(fact))}</dd></div>" for name, fact in facts.items() if fact
+    )
+    return f'<dl class="facts">{said}</dl>'
+
+
+def _table(
+    rows: Mapping[int, Mapping[str, Any]],
+    verdict: Verdict,
+    baselines: Mapping[str, Mapping[str, float]],
+    objective: str,
+) -> str:
+    lines: list[tuple[str, str, Mapping[str, Any]]] = []
+    # The beaten ones follow the best of the search, the unbeaten stand above it: the table is in order.
+    for entry in (*verdict.unbeaten, verdict.best, *verdict.beaten):
+        if entry is not None:
+            kind = "best" if entry is verdict.best else "reference"
+            label = f"Best of the search: {entry.name}" if kind == "best" else f"Reference: {entry.reference}"
+            stopped = ", stopped early" if entry.state == "PRUNED" else ""
+            lines.append((kind, label + stopped, rows[entry.trial]))
+    lines += [
+        ("baseline", f"Baseline: {BASELINES.get(name, name)}", values) for name, values in baselines.items()
+    ]
+    if not lines:
+        return '<p class="soft">Nothing measured yet.</p>'
+    metrics = _shown_metrics([values for _, _, values in lines])
+    marked = {metric: ' class="objective"' if metric == objective else "" for metric in metrics}
+    head = "".join(f'<th scope="col"{marked[metric]}>{_heading(metric)}</th>' for metric in metrics)
+    body = "".join(
+        f'<tr class="{kind}"><th scope="row">{escape(label)}</th>'
+        + "".join(f"<td{marked[metric]}>{_number(values.get(metric))}</td>" for metric in metrics)
+        + "</tr>"
+        for kind, label, values in lines
+    )
+    return f'<div class="scroll"><table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _tools(rows: Iterable[Mapping[str, Any]], objective: str) -> str:
+    rows = list(rows)
+    counts = {state: sum(row["state"] == state for row in rows) for state in STATES}
+    choices = [("ALL", f"All {len(rows)}")] + [
+        (state, f"{label.capitalize()} {counts[state]}") for state, label in STATES.items() if counts[state]
+    ]
+    buttons = "".join(
+        f'<button type="button" data-state="{state}" aria-pressed="{str(state == "ALL").lower()}">{label}</button>'
+        for state, label in choices
+    )
+    options = "".join(
+        f'<option value="{metric}"{" selected" if metric == objective else ""}'
+        f"{' data-higher=1' if metric in HIGHER_IS_BETTER else ''}>{escape(LABELS[metric])}</option>"
+        for metric in _shown_metrics([*rows, {objective: 0.0}])
+    )
+    return (
+        f'<div class="tools"><div class="states" role="group" aria-label="Trials to show">{buttons}</div>'
+        f'<label>Sort by <select id="metric">{options}</select></label></div>'
+    )
+
+
+def _card(
+    folder: StudyFolder, row: Mapping[str, Any], place: int | None, objective: str, scale: _Scale
+) -> str:
+    trial, state, metrics = row["trial"], row["state"], _shown_metrics([row])
+    data = "".join(f' data-{metric}="{row[metric]:.6g}"' for metric in metrics)
+    epoch, picture = _strip(folder, trial)
+    caption = f"epoch {epoch}" + (f", best epoch {row['best_epoch']}" if row["best_epoch"] else "")
+    if picture:
+        said = f"Strip of trial {trial} after epoch {epoch}: gray input, output and truth of the validation photos"
+        shown = (
+            '<div class="picture"><div class="rows" aria-hidden="true">'
+            "<span>gray</span><span>output</span><span>truth</span></div>"
+            f'<div class="wide"><button type="button" class="strip" title="Enlarge">'
+            f'<img src="{picture}" alt="{said}"></button></div></div>'
+        )
+    else:
+        shown = f'<div class="none">{escape("No picture" if state == "FAIL" else "No picture yet")}</div>'
+    params = {name.removeprefix(PARAMS): value for name, value in row.items() if name.startswith(PARAMS)}
+    measured = {LABELS[metric]: row[metric] for metric in metrics}
+    run = {
+        "best epoch": row["best_epoch"],
+        "epochs": row["epochs"],
+        "training time": _duration(row["seconds"] or 0),
+        "images a second": row["images_per_second"],
+        "trainable encoder weights": row["trainable_encoder_parameters"],
+        "node": row["node"],
+    }
+    best = f'<span class="place">#{place}</span> ' if place else ""
+    return f"""<article class="card" data-state="{state}" data-caption="{caption}"{data}>
+<div class="top"><div class="title"><h3>{best}Trial {trial}</h3>
+<span class="value" title="{escape(LABELS[objective])}">{_number(row[objective])}</span></div>
+<div class="badges">{_badges(row, place)}</div></div>
+{shown}
+<div class="under">{_pairs(params)}<div>{scale.draw(trial, row["best_epoch"])}{_pairs(measured)}</div>
+<details><summary>Run</summary>{_pairs(run)}</details></div>
+</article>
+"""
+
+
+def _badges(row: Mapping[str, Any], place: int | None) -> str:
+    badges = []
+    if place == 1:
+        badges.append(("first", "best"))
+    if row["reference"]:
+        badges.append(("reference", f"reference: {row['reference']}"))
+    if row["state"] == "PRUNED":
+        badges.append(("pruned", f"stopped after epoch {row['epochs']}"))
+    if row["state"] == "FAIL":
+        badges.append(("fail", f"failed: {row['reason'] or 'reason unknown'}"))
+    if row["state"] == "RUNNING":
+        badges.append(("running", f"running, epoch {row['epochs']}"))
+    return "".join(
+        f'<span class="badge {kind}" title="{escape(text)}">{escape(text)}</span>' for kind, text in badges
+    )
+
+
+def _strip(folder: StudyFolder, trial: int) -> tuple[int, str]:
+    """Epoch and data URI of a trial's newest readable strip, (0, "") where there is none."""
+    for file in sorted(folder.samples(trial).glob("epoch-*.png"), key=_epoch, reverse=True):
+        try:
+            with Image.open(file) as image:
+                jpeg = io.BytesIO()
+                image.convert("RGB").save(jpeg, "JPEG", quality=90, subsampling=0, optimize=True)
+        except OSError:  # deleted or half written by a running trial: an earlier one will do
+            continue
+        return _epoch(file), "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode()
+    return 0, ""
+
+
+def _epoch(strip: Path) -> int:
+    digits = strip.stem.removeprefix("epoch-")
+    return int(digits) if digits.isdecimal() else 0
+
+
+def _footer(folder: StudyFolder, ranking: Iterable[Ranked]) -> str:
+    command = ""
+    if any(folder.best_weights(entry.trial).exists() for entry in ranking):
+        line = f"python -m results.colorize {shlex.quote(os.path.relpath(folder.path))} PHOTO --out colored"
+        command = f"<p>Colour a photo with the best trial:</p><pre><code>{escape(line)}</code></pre>"
+    keys = "<p>Click a strip to enlarge it; the arrow keys then step through the trials.</p>"
+    return f"<footer>{command}{keys}</footer>"
+
+
+def _shown_metrics(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [metric for metric in METRICS if any(_finite(row.get(metric)) for row in rows)]
+
+
+def _heading(metric: str) -> str:
+    return f"{escape(LABELS[metric])}\N{NO-BREAK SPACE}{'↑' if metric in HIGHER_IS_BETTER else '↓'}"
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    said = "".join(
+        f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(_text(value))}</dd></div>"
+        for name, value in values.items()
+        if value is not None
+    )
+    return f'<dl class="pairs">{said}</dl>' if said else ""
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _number(value: float | None) -> str:
+    """A measured value with three significant digits, so that columns can be compared: 37.0, 1.55, 0.0962."""
+    return f"{value:#.3g}".rstrip(".") if value is not None and _finite(value) else "–"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes == 0:
+        return f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def main(study: Annotated[str, tyro.conf.Positional]) -> None:
+    """Write a study's gallery.html: every trial's pictures side by side, best first.
+
+    Parameters
+    ----------
+    study
+        The study's folder, such as results/studies/NAME.
+    """
+    try:
+        sys.stdout.write(f"{write_gallery(study)}\n")
+    except StudyError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    tyro.cli(main, prog="python -m results.gallery")

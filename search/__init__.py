@@ -1,0 +1,1 @@
+"""One study: which trials run, where and for how long. Never imports TensorFlow."""

@@ -1,0 +1,158 @@
+"""A study's settings: the command line, the record in study.json and the way back from it, in one dataclass.
+
+What a setting left open becomes is decided in `search.plan`, from the machine.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import tyro
+
+from spaces import MODELS
+
+T = TypeVar("T")
+Objective = Literal["val_swd", "val_delta_e", "val_kid"]
+Open = Annotated[T | None, tyro.conf.arg(help_behavior_hint="")]
+"""A setting that may be left open; its help text says what then happens."""
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used; the message names the value, the rule and the remedy."""
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """Search the best settings of an image-colorization model."""
+
+    model: tyro.conf.Positional[
+        Annotated[str | None, tyro.conf.arg(metavar="{pix2pix,cnn}", help_behavior_hint="")]
+    ] = None
+    """What to train: pix2pix (a conditional GAN) or cnn (an autoencoder)."""
+
+    data: Open[str] = None
+    """A folder or .zip of images (class = parent folder), or kaggle:OWNER/NAME; by default birds drawn in code."""
+
+    name: Open[str] = None
+    """The study's name, also its folder's; by default the model's name, numbered when taken."""
+
+    storage: Path = field(default=Path("results/studies"))
+    """Folder of all studies; on a cluster, one that all its machines share."""
+
+    trials: Open[int] = None
+    """Trials to start; a stopped one counts. By default what fits the machine."""
+
+    epochs: Open[int] = None
+    """Epochs of a trial that is never stopped. By default what fits the machine."""
+
+    image_size: Open[int] = None
+    """Side of the training pictures in pixels, a power of two of at least 32. By default what fits the machine."""
+
+    batch_size: int = 16
+    """Pictures in a training step."""
+
+    objective: Objective = "val_swd"
+    """The metric to minimise: realism (val_swd, val_kid) or closeness to each photo (val_delta_e)."""
+
+    scheduler: Literal["asha", "none"] = "asha"
+    """How weak trials are stopped: asha (asynchronous successive halving) or none."""
+
+    searcher: Literal["tpe", "random"] = "tpe"
+    """How trials are proposed: tpe (Tree-structured Parzen Estimator) or random."""
+
+    seed: int = 0
+    """Of the search, the split, the initial weights and the order of the data."""
+
+    concurrency: Open[int] = None
+    """Trials at the same time. By default as many as fit."""
+
+    cpus_per_trial: int = 1
+    """Processors, and so threads, of a trial. On a CPU many single-threaded trials beat few with many threads."""
+
+    gpus_per_trial: Open[float] = None
+    """GPUs of a trial; a fraction packs several on one, each with its share of the memory. By default 1 if any."""
+
+    encoder_weights: str = "auto"
+    """Weights of the MobileNetV2 encoder: imagenet, none, a path, or auto (imagenet where it can be had)."""
+
+    address: Open[str] = None
+    """Ray cluster to run on. By default the one on this machine, or else a new one for this study alone."""
+
+    settings: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="set", metavar="NAME=VALUE")
+    ] = ()
+    """Hold a parameter of the space at a value; may be repeated."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no machine could run."""
+        if self.model not in (None, *MODELS):
+            raise ConfigError(f"the model is {self.model}, but must be {' or '.join(MODELS)}.")
+        for name, least in (("trials", 1), ("epochs", 1), ("batch_size", 1), ("concurrency", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"{_flag(name)} is {value}, but must be {least} or more.")
+        if self.cpus_per_trial < 1:
+            raise ConfigError(f"--cpus-per-trial is {self.cpus_per_trial}, but a trial needs 1 or more.")
+        if self.gpus_per_trial is not None and not _valid_share(self.gpus_per_trial):
+            raise ConfigError(
+                f"--gpus-per-trial is {self.gpus_per_trial:g}, but must be 0, a fraction below 1 such as 0.25,"
+                " or a whole number."
+            )
+        if self.image_size is not None and not is_image_size(self.image_size):
+            below = 1 << max(5, self.image_size.bit_length() - 1)
+            raise ConfigError(
+                f"--image-size is {self.image_size}, but must be a power of two of at least 32:"
+                f" take {below} or {2 * below}."
+            )
+        if self.name is not None and not NAME_PATTERN.fullmatch(self.name):
+            raise ConfigError(
+                f"--name is {self.name!r}, but must start with a letter or digit and hold up to 100 letters,"
+                " digits, dots, dashes and underscores: it becomes a folder."
+            )
+        if not 0 <= self.seed < 2**32:
+            raise ConfigError(f"--seed is {self.seed}, but must be between 0 and {2**32 - 1}.")
+        if "://" in str(self.storage) or re.match(r"(s3|gs|abfs)s?:/", str(self.storage)):
+            raise ConfigError(
+                f"--storage is {self.storage}, but must be a folder: mount the bucket, or take a network folder."
+            )
+
+    def to_record(self) -> dict[str, Any]:
+        """As JSON types, for study.json."""
+        record = asdict(self)
+        record["storage"] = str(self.storage)
+        record["settings"] = list(self.settings)
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "StudyConfig":
+        """Back from study.json.
+
+        Raises
+        ------
+        ConfigError
+            A field that this version does not know.
+        """
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(record) - known)
+        if unknown:
+            raise ConfigError(
+                f"the study was recorded with {', '.join(unknown)}, which this version does not know:"
+                " use the version that study.json names."
+            )
+        return cls(**{**record, "storage": Path(record["storage"]), "settings": tuple(record["settings"])})
+
+
+def is_image_size(pixels: int) -> bool:
+    """Whether it is a power of two of at least 32."""
+    return pixels >= 32 and pixels & (pixels - 1) == 0
+
+
+def _valid_share(share: float) -> bool:
+    return 0 <= share < 1 or (float(share).is_integer() and share > 0)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

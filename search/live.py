@@ -1,0 +1,216 @@
+"""What a person sees while a study runs: one calm screen in a terminal, plain lines elsewhere."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from search.progress import Progress
+
+LEADERS = 5
+BARS = "▁▂▃▄▅▆▇█"
+
+
+class Display(Protocol):
+    """Shows a study while it runs; used as a context."""
+
+    def __enter__(self) -> "Display":
+        """Begin."""
+
+    def __exit__(self, *_: object) -> None:
+        """End, leaving the terminal as it was."""
+
+    def started(self, number: int, reference: str | None, params: Mapping[str, Any]) -> None:
+        """Tell that a trial starts or goes on."""
+
+    def reported(self, number: int, row: Mapping[str, Any]) -> None:
+        """Tell an epoch's metrics."""
+
+    def ended(self, number: int, state: str, reason: str | None) -> None:
+        """Tell how a trial ended."""
+
+    def stopping(self) -> None:
+        """Tell that Ctrl-C was heard."""
+
+
+class Screen:
+    """Redraws itself in place, four times a second at most."""
+
+    def __init__(self, console: Console, title: str, objective: str, progress: Progress) -> None:
+        self._title = title
+        self._objective = objective
+        self._progress = progress
+        self._failures: list[str] = []
+        self._hint = "Ctrl-C stops and keeps everything."
+        self._live = Live(console=console, get_renderable=self.render, auto_refresh=True, transient=True)
+
+    def __enter__(self) -> "Screen":
+        """Take the lower part of the terminal."""
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+        self._live.__exit__(None, None, None)
+
+    def started(self, number: int, reference: str | None, params: Mapping[str, Any]) -> None:
+        """Add a row of the running trials."""
+        self._progress.begin(number, reference, dict(params))
+
+    def reported(self, number: int, row: Mapping[str, Any]) -> None:
+        """Bring the trial's row up to date."""
+        self._progress.epoch(number, row["epoch"], row[self._objective], row["images_per_second"])
+
+    def ended(self, number: int, state: str, reason: str | None) -> None:
+        """Take the trial's row away; a failure's reason stays."""
+        self._progress.end(number, state)
+        if reason:
+            self._failures.append(f"trial {number} failed: {reason}")
+
+    def stopping(self) -> None:
+        """Say so in place of the hint."""
+        self._hint = "Stopping after the running epochs, ten seconds at most …"
+
+    def render(self) -> RenderableType:
+        """Lay out the screen."""
+        progress = self._progress
+        parts: list[RenderableType] = [Text(self._title, style="bold"), self._overview(progress)]
+        if progress.running:
+            parts.append(self._running(progress))
+        leaders = progress.leaders(LEADERS)
+        if leaders:
+            parts.append(self._leaders(progress))
+        parts += [Text(failure, style="red", overflow="ellipsis") for failure in self._failures[-3:]]
+        parts.append(Text(self._hint, style="dim"))
+        return Group(*parts)
+
+    def _overview(self, progress: Progress) -> RenderableType:
+        grid = Table.grid(padding=(0, 2))
+        left = progress.seconds_left
+        facts = f"{progress.trials_ended} of {progress.trials} trials"
+        facts += f", {progress.ended['PRUNED']} stopped early" if progress.ended["PRUNED"] else ""
+        facts += f", {progress.ended['FAIL']} failed" if progress.ended["FAIL"] else ""
+        grid.add_row(
+            ProgressBar(total=1.0, completed=progress.done, width=24),
+            facts,
+            f"{progress.images_per_second:.0f} images/s",
+            f"{duration(progress.seconds)} so far",
+            f"about {duration(left)} left" if left is not None else "",
+        )
+        return grid
+
+    def _running(self, progress: Progress) -> RenderableType:
+        table = _table("running", "epoch", self._objective, "course", "images/s", "parameters")
+        for trial in progress.running.values():
+            table.add_row(
+                trial_name(trial.number, trial.reference),
+                f"{trial.epoch}/{progress.epochs}",
+                f"{trial.values[-1]:.3f}" if trial.values else "",
+                sparkline(trial.values),
+                f"{trial.images_per_second:.0f}" if trial.values else "",
+                describe(trial.params),
+            )
+        return table
+
+    def _leaders(self, progress: Progress) -> RenderableType:
+        table = _table("leaders", "epoch", self._objective)
+        for leader in progress.leaders(LEADERS):
+            name = trial_name(leader.number, leader.reference)
+            table.add_row(name, str(leader.epoch), f"{leader.value:.3f}")
+        return table
+
+
+class Lines:
+    """A line for each thing that happens, for a log file or a pipe."""
+
+    def __init__(self, console: Console, objective: str, progress: Progress) -> None:
+        self._console = console
+        self._objective = objective
+        self._progress = progress
+        self._names: dict[int, str] = {}
+
+    def __enter__(self) -> "Lines":
+        """Nothing to take."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to give back."""
+
+    def started(self, number: int, reference: str | None, params: Mapping[str, Any]) -> None:
+        """Print the trial's parameters."""
+        self._progress.begin(number, reference, dict(params))
+        self._names[number] = trial_name(number, reference)
+        self._print(number, describe(params))
+
+    def reported(self, number: int, row: Mapping[str, Any]) -> None:
+        """Print the epoch's metrics, and once a round of epochs how far the study is."""
+        value, rate = row[self._objective], row["images_per_second"]
+        self._progress.epoch(number, row["epoch"], value, rate)
+        left = self._progress.seconds_left
+        self._print(
+            number,
+            f"epoch {row['epoch']}/{self._progress.epochs}, {self._objective} {value:.3f}, {rate:.0f} images/s"
+            + (f" (about {duration(left)} left)" if left is not None else ""),
+        )
+
+    def ended(self, number: int, state: str, reason: str | None) -> None:
+        """Print how it ended."""
+        self._progress.end(number, state)
+        ends = {"COMPLETE": "finished", "PRUNED": "stopped early", "FAIL": f"failed: {reason}"}
+        self._print(
+            number, f"{ends[state]} ({self._progress.trials_ended} of {self._progress.trials} trials)"
+        )
+        del self._names[number]
+
+    def stopping(self) -> None:
+        """Print so."""
+        self._console.print("Stopping after the running epochs, ten seconds at most …")
+
+    def _print(self, number: int, text: str) -> None:
+        self._console.print(f"{self._names[number]}: {text}", soft_wrap=True, markup=False, highlight=False)
+
+
+def sparkline(values: list[float], width: int = 16) -> str:
+    """Draw the last `width` values as bars between their lowest and highest."""
+    shown = values[-width:]
+    low, high = min(shown, default=0.0), max(shown, default=0.0)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[round((value - low) * scale)] for value in shown)
+
+
+def duration(seconds: float) -> str:
+    """Say seconds as a person would: 45 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def trial_name(number: int, reference: str | None) -> str:
+    """Name a trial by its number and, for a reference point, what that is."""
+    return f"trial {number}" + (f" · {reference}" if reference else "")
+
+
+def describe(params: Mapping[str, Any]) -> str:
+    """List parameters in few characters."""
+    return " ".join(f"{name}={_short(value)}" for name, value in params.items())
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for column in columns:
+        numeric = column in {"epoch", "images/s"} or column.startswith("val_")
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=True, overflow="ellipsis")
+    return table

@@ -1,0 +1,152 @@
+"""What a study will do on the machine at hand: settings left open are filled in, and what was scaled down is said.
+
+A pure function of the settings and the machine, so that `--dry-run` shows what a run would do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from search.config import ConfigError, StudyConfig
+from search.machine import Machine
+from spaces import Parameter, SpaceError, Value, fix, reference_points, space_of
+
+ETA = 3
+"""Of successive halving: one trial in ETA goes on at a rung."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a study a kind of machine runs by default."""
+
+    trials: int
+    epochs: int
+    image_size: int
+    settings: tuple[str, ...]
+
+
+GPU_SIZE = Size(trials=64, epochs=60, image_size=128, settings=())
+CPU_SIZE = Size(trials=12, epochs=8, image_size=64, settings=("width=32",))
+"""Ends in a few minutes on two processors."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study with nothing left open.
+
+    `config` has every optional setting filled in; `scaled` lists what was made smaller than full size, each with
+    the flag that asks for more.
+    """
+
+    config: StudyConfig
+    machine: Machine
+    model: str
+    trials: int
+    epochs: int
+    image_size: int
+    concurrency: int
+    gpus_per_trial: float
+    space: dict[str, Parameter]
+    references: list[tuple[str, dict[str, Value]]]
+    scaled: tuple[str, ...]
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs after which weak trials are stopped."""
+        if self.config.scheduler == "none":
+            return ()
+        rungs, epoch = [], max(1, self.epochs // ETA**2)
+        while epoch < self.epochs:
+            rungs.append(epoch)
+            epoch *= ETA
+        return tuple(rungs)
+
+
+def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) -> Plan:
+    """Fill in what `config` leaves open for `machine`; Pix2Pix may take any of `encoders`.
+
+    Raises
+    ------
+    ConfigError
+        More GPUs for a trial than there are, or a held parameter that the space does not have or allow.
+    """
+    if config.model is None:
+        raise ConfigError("no model is named: take pix2pix or cnn.")
+    share = config.gpus_per_trial if config.gpus_per_trial is not None else float(min(machine.gpus, 1))
+    slots = _slots(config.cpus_per_trial, share, machine)
+    full, size = GPU_SIZE, GPU_SIZE if share else CPU_SIZE
+    settings = (*_missing(size.settings, config.settings), *config.settings)
+    image_size = config.image_size or size.image_size
+    trials = config.trials or (size.trials if share else size.trials * max(1, slots // 2))
+    epochs = config.epochs or size.epochs
+    concurrency = min(config.concurrency or slots, slots, trials)
+
+    space = space_of(config.model, image_size, encoders)
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set is {setting!r}, but must be NAME=VALUE, such as --set dropout=0.3.")
+        try:
+            space = fix(space, name, value)
+        except SpaceError as error:
+            raise ConfigError(f"--set {setting}: {error}") from None
+    scaled = [
+        f"{what} {ours} instead of {theirs} ({flag} {theirs})"
+        for what, given, ours, theirs, flag in (
+            ("trials", config.trials, trials, full.trials, "--trials"),
+            ("epochs", config.epochs, epochs, full.epochs, "--epochs"),
+            ("image size", config.image_size, image_size, full.image_size, "--image-size"),
+        )
+        if given is None and ours < theirs
+    ]
+    scaled += [
+        f"{setting.replace('=', ' ')} instead of any (--set {setting.partition('=')[0]}=64)"
+        for setting in _missing(size.settings, config.settings)
+    ]
+    filled = replace(
+        config,
+        trials=trials,
+        epochs=epochs,
+        image_size=image_size,
+        concurrency=concurrency,
+        gpus_per_trial=share,
+        settings=settings,
+    )
+    return Plan(
+        config=filled,
+        machine=machine,
+        model=config.model,
+        trials=trials,
+        epochs=epochs,
+        image_size=image_size,
+        concurrency=concurrency,
+        gpus_per_trial=share,
+        space=space,
+        references=reference_points(config.model, space)[:trials],
+        scaled=tuple(scaled),
+    )
+
+
+def _slots(cpus_per_trial: int, gpus_per_trial: float, machine: Machine) -> int:
+    """How many trials run at once."""
+    if cpus_per_trial > machine.cpus:
+        raise ConfigError(
+            f"--cpus-per-trial is {cpus_per_trial}, but there are {machine.cpus}: take {machine.cpus} or fewer."
+        )
+    by_cpu = machine.cpus // cpus_per_trial
+    if not gpus_per_trial:
+        return by_cpu
+    if gpus_per_trial > machine.gpus:
+        raise ConfigError(
+            f"--gpus-per-trial is {gpus_per_trial:g}, but there is {machine}:"
+            " take fewer, or 0 to train on processors."
+        )
+    by_gpu = (
+        int(machine.gpus / gpus_per_trial) if gpus_per_trial >= 1 else machine.gpus * int(1 / gpus_per_trial)
+    )
+    return min(by_cpu, by_gpu)
+
+
+def _missing(defaults: Sequence[str], settings: Sequence[str]) -> list[str]:
+    """The defaults whose name no setting gives."""
+    given = {setting.partition("=")[0] for setting in settings}
+    return [default for default in defaults if default.partition("=")[0] not in given]

@@ -1,0 +1,194 @@
+"""What is said before a study and after it: the plan, the ranking, where everything lies and what to type next."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from results.ranking import Ranked, against_references, rank
+from results.store import PARAMS, read_trials
+from search.admission import study_folder
+from search.config import StudyConfig
+from search.encoder import Encoder
+from search.live import describe, duration
+from search.plan import Plan
+from search.study import Outcome
+from trainables.data.pack import PackReport
+
+_NAMED = 5
+"""Skipped images that are named; of the others only the number is."""
+_STATES = {"COMPLETE": "", "PRUNED": "stopped early", "FAIL": "failed", "RUNNING": "unfinished"}
+_SHOWN = ("val_swd", "val_delta_e")
+
+
+def print_plan(console: Console, plan: Plan) -> None:
+    """Say what a study would do."""
+    rungs = " and ".join(str(rung) for rung in plan.rungs)
+    stopping = f", the weak ones stopped after epoch {rungs}" if rungs else ""
+    say(console, f"{plan.config.name}: {plan.model}, {plan.trials} trials of {plan.epochs} epochs{stopping}")
+    say(console, f"machine     {plan.machine}; {plan.concurrency} trials at once")
+    say(
+        console,
+        f"pictures    {plan.config.data or 'drawn birds'}, {plan.image_size} x {plan.image_size} pixels",
+    )
+    say(console, f"objective   {plan.config.objective}, searched by {plan.config.searcher}")
+    say(console, f"folder      {study_folder(plan.config).path}")
+    _print_scaled(console, plan)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("parameter")
+    table.add_column("is searched")
+    for name, parameter in plan.space.items():
+        condition = f" (where {parameter.when[0]} is {parameter.when[1]})" if parameter.when else ""
+        table.add_row(name, parameter.describe() + condition)
+    console.print(table)
+    if plan.references:
+        say(
+            console,
+            "first, the original project's experiments: " + ", ".join(name for name, _ in plan.references),
+        )
+
+
+def print_beginning(console: Console, plan: Plan, report: PackReport, encoder: Encoder) -> None:
+    """Say what begins, on what, and what was left out or made smaller."""
+    counts = report.counts
+    total = sum(counts.values())
+    say(
+        console,
+        f"{plan.config.name}: {plan.model}, {plan.trials} trials of at most {plan.epochs} epochs,"
+        f" {plan.concurrency} at once on {plan.machine}",
+    )
+    found = "built" if report.built else "found again"
+    say(
+        console,
+        f"{total} images of {report.classes} classes from {report.source}"
+        f" ({counts['train']} to train, {counts['validation']} to validate, {counts['test']} to test;"
+        f" pack {found} in {duration(report.seconds)})",
+    )
+    if report.skipped:
+        say(console, f"{len(report.skipped)} images could not be used and were skipped:", style="yellow")
+        for name, reason in report.skipped[:_NAMED]:
+            say(console, f"  {name}: {reason}", style="yellow")
+        if len(report.skipped) > _NAMED:
+            say(
+                console, f"  and {len(report.skipped) - _NAMED} more, all named in study.json", style="yellow"
+            )
+    if plan.model == "pix2pix":
+        say(console, encoder.note, style="" if encoder.available else "yellow")
+    _print_scaled(console, plan)
+
+
+def print_end(console: Console, outcome: Outcome) -> None:
+    """Say who won, against what, where everything lies, and what can be done with it."""
+    trials = read_trials(outcome.folder)
+    objective = outcome.plan.config.objective
+    rows = {row["trial"]: row for row in trials.to_pylist()}
+    ranked = rank(trials, objective)
+    console.print()
+    console.print(_ranking(ranked, rows, outcome.baselines, objective))
+    for row in rows.values():
+        if row["state"] == "FAIL":
+            say(console, f"trial {row['trial']} failed: {row['reason']}", style="red")
+    console.print()
+    if ranked:
+        say(console, str(against_references(ranked, objective)), style="bold")
+    seconds = duration(outcome.seconds)
+    epochs = sum(row["epochs"] for row in rows.values())
+    full = outcome.plan.epochs * len(rows)
+    if outcome.interrupted:
+        say(console, f"Stopped after {seconds}; everything so far is kept.", style="yellow")
+    else:
+        say(console, f"{len(rows)} trials in {seconds}: {epochs} epochs, of {full} had none been stopped.")
+    console.print()
+    _print_next(console, outcome, best=next((entry.trial for entry in ranked if entry.has_weights), None))
+
+
+def _ranking(
+    ranked: list[Ranked],
+    rows: Mapping[int, dict[str, Any]],
+    baselines: Mapping[str, Mapping[str, float]],
+    objective: str,
+) -> Table:
+    """All trials and the baselines, best first."""
+    metrics = (objective, *(metric for metric in _SHOWN if metric != objective))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("", justify="right")
+    table.add_column("")
+    for metric in metrics:
+        table.add_column(metric, justify="right")
+    table.add_column("best epoch", justify="right")
+    table.add_column("", style="dim")
+    table.add_column("parameters", overflow="fold")
+    lines: list[tuple[float, tuple[str | Text, ...]]] = []
+    for place, entry in enumerate(ranked, 1):
+        row = rows[entry.trial]
+        name = Text(f"trial {entry.trial}")
+        if entry.reference:
+            name.append(f" · {entry.reference}", style="cyan")
+        values = [f"{row[metric]:.3f}" if row[metric] is not None else "" for metric in metrics]
+        epochs = f"{entry.best_epoch} of {row['epochs']}"
+        lines.append(
+            (entry.value, (str(place), name, *values, epochs, _STATES[entry.state], describe(_params(row))))
+        )
+    for name_of, scores in baselines.items():
+        values = [f"{scores[metric]:.3f}" if metric in scores else "" for metric in metrics]
+        marked = Text(f"baseline: {name_of}", style="magenta")
+        lines.append((scores.get(objective, float("inf")), ("", marked, *values, "", "", "")))
+    for _, cells in sorted(lines, key=lambda line: line[0]):
+        table.add_row(*cells)
+    return table
+
+
+def _params(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name.removeprefix(PARAMS): value
+        for name, value in row.items()
+        if name.startswith(PARAMS) and value is not None
+    }
+
+
+def _print_next(console: Console, outcome: Outcome, best: int | None) -> None:
+    """Print paths and commands, each one that can be typed as it stands."""
+    folder = outcome.folder
+    study = shlex.quote(str(folder.path))
+    commands: list[tuple[str, str]] = []
+    if outcome.interrupted:
+        commands.append(("go on", resume_command(outcome.plan.config)))
+    if best is not None:
+        commands.append(
+            (
+                f"colour photos with trial {best}",
+                f"python -m results.colorize {study} PHOTO.jpg --out colored",
+            )
+        )
+    commands.append(("explore the search", f"python -m search.dashboard {study}"))
+    for what, path in (
+        ("tables", f"{folder.trials}, {folder.epochs}"),
+        ("pictures", str(folder.gallery)),
+        ("best weights", str(folder.best_weights(best)) if best is not None else "none were kept"),
+        ("settings", str(folder.config)),
+    ):
+        say(console, f"{what:13}{path}")
+    console.print()
+    for what, command in commands:
+        say(console, f"{what}:")
+        say(console, f"  {command}", style="bold")
+
+
+def resume_command(config: StudyConfig) -> str:
+    """What to type to go on with a study."""
+    default = StudyConfig().storage
+    storage = f" --storage {shlex.quote(str(config.storage))}" if config.storage != default else ""
+    return f"python -m search.run --resume {config.name}{storage}"
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print text as it is, one line however long, so that paths and commands can be copied."""
+    console.print(text, style=style, soft_wrap=True, markup=False, highlight=False)
+
+
+def _print_scaled(console: Console, plan: Plan) -> None:
+    if plan.scaled:
+        say(console, "made smaller to fit this machine: " + "; ".join(plan.scaled), style="yellow")

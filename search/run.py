@@ -1,0 +1,71 @@
+"""The command line: `python -m search.run pix2pix`.
+
+Nothing heavy is imported before the arguments are known to be good.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tyro
+from rich.console import Console
+
+from search.config import ConfigError, Open, StudyConfig
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Command:
+    """Search the best settings of an image-colorization model: pix2pix or cnn."""
+
+    study: tyro.conf.OmitArgPrefixes[StudyConfig]
+
+    resume: Open[str] = None
+    """Go on with the study of this name; everything else is as recorded."""
+
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Show what would be done, and do nothing."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status is 0, 2 for what cannot be used, 130 after Ctrl-C, 1 if every trial failed."""
+    console, errors = Console(), Console(stderr=True)
+    from results.store import StudyError
+    from search.report import say
+    from trainables.data.sources import DataError
+
+    try:
+        command = tyro.cli(Command, args=arguments, prog="python -m search.run", config=(tyro.conf.DisallowNone,))
+        return _run(command, console)
+    except (ConfigError, DataError, StudyError) as error:
+        say(errors, f"error: {error}")
+        return 2
+    except KeyboardInterrupt:
+        say(errors, "Stopped before the study began; nothing was written.")
+        return INTERRUPTED
+
+
+def _run(command: Command, console: Console) -> int:
+    from search.admission import admit, recorded_config, with_free_name
+    from search.report import print_beginning, print_end, print_plan
+
+    if command.resume is not None:
+        config = recorded_config(command.resume, command.study)
+    elif command.study.model is None:
+        raise ConfigError("no model is named: type pix2pix or cnn, or --resume NAME.")
+    else:
+        config = with_free_name(command.study)
+        plan = admit(config)
+        if command.dry_run:
+            print_plan(console, plan)
+            return 0
+    from search.study import run
+
+    outcome = run(config, console, announce=lambda *facts: print_beginning(console, *facts))
+    print_end(console, outcome)
+    return INTERRUPTED if outcome.interrupted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,338 @@
+"""A study from its settings to its last file: data, weights, Tune, and what is left to do at the end.
+
+A new study and one that is resumed take the same way: what to run is read from the journal and the tables, which
+for a new study are empty.
+"""
+
+import logging
+import os
+import platform
+import shutil
+import subprocess
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from results.store import StudyFolder, StudyWriter, read_config, read_epochs, read_trials
+from search.admission import study_folder
+from search.config import ConfigError, StudyConfig
+from search.encoder import Encoder, EncoderCheck
+from search.live import Display, Lines, Screen
+from search.machine import cluster
+from search.plan import ETA, Plan, make_plan
+from search.progress import Progress
+from trainables.data.pack import PackReport, build_pack
+
+if TYPE_CHECKING:
+    import optuna
+
+    from trainables.trainable import TrialConfig
+
+Baselines = dict[str, dict[str, float]]
+
+_ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+}
+"""For Ray: no output of its own, relative paths as typed, no telemetry, no tables beside ours, Ctrl-C left to us."""
+_VERSIONS = ("ray", "optuna", "tensorflow", "keras", "numpy", "pyarrow")
+
+
+_TUNE_FOLDER = ".tune"
+"""Tune's own state, which a study does not need once it has ended: the journal and the tables are its record."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of a study ended; `interrupted` where trials are left to run."""
+
+    folder: StudyFolder
+    plan: Plan
+    encoder: Encoder
+    baselines: Baselines
+    interrupted: bool
+    seconds: float
+    ray_dashboard: str | None
+
+
+def run(
+    config: StudyConfig, console: Console, *, announce: Callable[[Plan, PackReport, Encoder], None]
+) -> Outcome:
+    """Run what of the study is not done yet.
+
+    `announce` is called once all is checked and the study is about to begin. Nothing is written to the study's
+    folder before that.
+
+    Raises
+    ------
+    ConfigError, DataError
+        The settings, the data or the weights cannot be used.
+    StudyError
+        The study's folder can no longer be written; what was recorded before is intact.
+    """
+    check = EncoderCheck(config.encoder_weights)
+    try:
+        with console.status("Starting Ray"):
+            dashboard = _connect(config.address)
+        with console.status("Preparing the data"):
+            cache = config.storage.absolute() / ".packs"
+            report = build_pack(config.data, _image_size(config), seed=config.seed, cache=cache)
+        with console.status("Checking the encoder's weights"):
+            encoder = check.finish()
+    finally:
+        check.cancel()
+    if config.objective == "val_kid" and encoder.path is None:
+        raise ConfigError(
+            "--objective is val_kid, but that needs the features of a trained MobileNetV2: name its weights with"
+            " --encoder-weights PATH, or take val_swd."
+        )
+    plan = make_plan(config, cluster(), encoder.encoders)
+    announce(plan, report, encoder)
+    return _run(plan, report, encoder, console, dashboard)
+
+
+def _run(
+    plan: Plan, report: PackReport, encoder: Encoder, console: Console, dashboard: str | None
+) -> Outcome:
+    from ray import tune
+
+    from search.record import Brake, Recorder
+    from search.scheduler import Rungs, SuccessiveHalving
+    from search.searcher import OptunaSearcher, enqueue_references, make_sampler, open_journal
+    from trainables.trainable import Trial
+
+    folder = study_folder(plan.config)
+    writer = StudyWriter(folder.path)
+    record = _record(plan, report, encoder)
+    writer.write_config(record)
+    study = open_journal(folder.journal, str(plan.config.name))
+    study.sampler = make_sampler(plan.config.searcher, plan.config.seed)
+    enqueue_references(study, plan.references)
+
+    objective = plan.config.objective
+    history = _history(folder)
+    progress = Progress(trials=plan.trials, epochs=plan.epochs, slots=plan.concurrency)
+    unfinished = _take_up(study, writer, progress, history, objective)
+    title = f"{plan.config.name}: {plan.model} on {report.source}"
+    display: Display = (
+        Screen(console, title, objective, progress)
+        if console.is_terminal
+        else Lines(console, objective, progress)
+    )
+    searcher = OptunaSearcher(
+        study,
+        plan.space,
+        objective=objective,
+        epochs=plan.epochs,
+        trials=plan.trials,
+        unfinished=unfinished,
+        configure=lambda number, params: asdict(_trial(plan, report, encoder, folder, number, params)),
+    )
+    recorded = [(number, row["epoch"], row[objective]) for number, rows in history.items() for row in rows]
+    brake = Brake()
+    baselines = _Baselines(report.path, plan.config.seed, encoder.path)
+    recorder = Recorder(
+        writer,
+        objective=objective,
+        epochs=plan.epochs,
+        history={trial.number: history[trial.number] for trial in unfinished},
+        display=display,
+        brake=brake,
+    )
+    with brake.on_interrupt(display.stopping), display:
+        # Not `Tuner`, which pickles searcher and callbacks to restore them: our record is the journal.
+        tune.run(
+            Trial,
+            search_alg=searcher,
+            scheduler=SuccessiveHalving(Rungs(plan.rungs, ETA), objective, recorded),
+            num_samples=-1,
+            max_concurrent_trials=plan.concurrency,
+            reuse_actors=True,
+            resources_per_trial={"cpu": plan.config.cpus_per_trial, "gpu": plan.gpus_per_trial},
+            name=_TUNE_FOLDER,
+            storage_path=str(folder.path),
+            callbacks=[recorder],
+            stop=brake,
+            verbose=0,
+            raise_on_failed_trial=False,
+        )
+    shutil.rmtree(folder.path / _TUNE_FOLDER, ignore_errors=True)
+    if brake.error is not None:
+        raise brake.error
+    found = baselines.get()
+    writer.write_config({**record, "baselines": found})
+    writer.compact()
+    return Outcome(
+        folder=folder,
+        plan=plan,
+        encoder=encoder,
+        baselines=found,
+        interrupted=not searcher.is_done,
+        seconds=progress.seconds,
+        ray_dashboard=dashboard,
+    )
+
+
+def _connect(address: str | None) -> str | None:
+    """Join the Ray cluster at `address` or on this machine, or start one; give its dashboard's address."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    try:
+        context = ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+    except (ConnectionError, ValueError) as error:
+        where = f"--address is {address}" if address else "a Ray cluster was started on this machine"
+        raise ConfigError(
+            f"{where}, but no cluster answers there ({error}): start one with `ray start --head`, name another"
+            " address, or leave it out to run on this machine alone."
+        ) from None
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    return f"http://{context.dashboard_url}" if context.dashboard_url else None
+
+
+def _record(plan: Plan, report: PackReport, encoder: Encoder) -> dict[str, Any]:
+    """What study.json holds; a study that goes on keeps when it was created and its baselines."""
+    folder = study_folder(plan.config)
+    earlier = read_config(folder) if folder.config.exists() else {}
+    return {
+        "name": plan.config.name,
+        "created": earlier.get("created", datetime.now(UTC).isoformat(timespec="seconds")),
+        "model": plan.model,
+        "objective": plan.config.objective,
+        "config": plan.config.to_record(),
+        "fitted": list(plan.scaled),
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in _VERSIONS},
+        "git_commit": _git_commit(),
+        "data": {
+            "source": report.source,
+            "fingerprint": report.fingerprint,
+            "pack": str(report.path),
+            "classes": report.classes,
+            "counts": report.counts,
+            "skipped": [list(item) for item in report.skipped],
+        },
+        "encoder": {
+            "spec": plan.config.encoder_weights,
+            "path": encoder.path,
+            "used": encoder.available,
+            "note": encoder.note,
+        },
+        "baselines": earlier.get("baselines", {}),
+    }
+
+
+def _git_commit() -> str | None:
+    here = Path(__file__).parent
+    git = shutil.which("git")
+    if git is None:
+        return None
+    answer = subprocess.run([git, "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)  # noqa: S603
+    return answer.stdout.strip() or None
+
+
+def _history(folder: StudyFolder) -> dict[int, list[dict[str, Any]]]:
+    """Rows of the epochs recorded so far, by trial."""
+    rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in read_epochs(folder).to_pylist():
+        rows[row["trial"]].append(row)
+    return rows
+
+
+def _take_up(
+    study: "optuna.Study",
+    writer: StudyWriter,
+    progress: Progress,
+    history: Mapping[int, list[dict[str, Any]]],
+    objective: str,
+) -> "list[optuna.trial.FrozenTrial]":
+    """Bring table and display to what the journal knows, and give the trials that are to go on."""
+    from optuna.trial import TrialState
+
+    table = {row["trial"]: row for row in read_trials(writer.folder).to_pylist()}
+    unfinished = []
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state == TrialState.WAITING:
+            continue
+        for row in history.get(trial.number, ()):
+            progress.consider(trial.number, trial.user_attrs.get("reference"), row[objective], row["epoch"])
+        if trial.state == TrialState.RUNNING:
+            unfinished.append(trial)
+            continue
+        progress.end(trial.number, trial.state.name)
+        entered = table.get(trial.number)
+        if entered is not None and entered["state"] == "RUNNING":
+            writer.record_trial({**entered, "state": trial.state.name})
+    return unfinished
+
+
+def _trial(
+    plan: Plan,
+    report: PackReport,
+    encoder: Encoder,
+    folder: StudyFolder,
+    number: int,
+    params: dict[str, Any],
+) -> "TrialConfig":
+    from trainables.trainable import TrialConfig
+
+    return TrialConfig(
+        number=number,
+        model=plan.model,
+        params=params,
+        pack=str(report.path),
+        epochs=plan.epochs,
+        batch_size=plan.config.batch_size,
+        seed=plan.config.seed,
+        objective=plan.config.objective,
+        encoder_weights=encoder.path,
+        threads=plan.config.cpus_per_trial,
+        gpu_share=plan.gpus_per_trial,
+        last=str(folder.checkpoint(number) / "last.safetensors"),
+        best=str(folder.best_weights(number)),
+        samples=str(folder.samples(number)),
+        strip_epochs=plan.rungs,
+    )
+
+
+class _Baselines:
+    """The scores of two models that nobody trains, taken beside the first trials in a process of its own."""
+
+    def __init__(self, pack: Path, seed: int, weights: str | None) -> None:
+        import ray
+
+        self._task = ray.remote(num_cpus=0)(_score_baselines).remote(str(pack), seed, weights)
+
+    def get(self) -> Baselines:
+        """Wait for them; they have long been there when the trials are through."""
+        import ray
+
+        found: Baselines = ray.get(self._task)
+        return found
+
+
+def _score_baselines(pack: str, seed: int, weights: str | None) -> Baselines:
+    from trainables import hardware
+
+    hardware.configure(1, None)
+    from trainables.data.pack import open_pack
+    from trainables.features import FeatureExtractor
+    from trainables.metrics import baselines
+
+    opened = open_pack(Path(pack))
+    features = None if weights is None else FeatureExtractor(Path(weights))
+    return baselines(opened.images[opened.indices("validation")], seed=seed, features=features)
+
+
+def _image_size(config: StudyConfig) -> int:
+    return config.image_size or make_plan(config, cluster(), ("unet", "mobilenetv2")).image_size

@@ -1,0 +1,28 @@
+"""What may vary, as Optuna define-by-run functions, one module a model. Imports Optuna alone."""
+
+from collections.abc import Sequence
+
+from spaces.cnn import cnn
+from spaces.parameter import Parameter, Space, SpaceError, Value, complete, fix, suggest
+from spaces.pix2pix import pix2pix
+from spaces.reference import reference_points
+
+MODELS = ("pix2pix", "cnn")
+
+__all__ = [
+    "MODELS",
+    "Parameter",
+    "Space",
+    "SpaceError",
+    "Value",
+    "complete",
+    "fix",
+    "reference_points",
+    "space_of",
+    "suggest",
+]
+
+
+def space_of(model: str, image_size: int, encoders: Sequence[str]) -> dict[str, Parameter]:
+    """The space of a model of `MODELS` at an image size in pixels; only Pix2Pix has a choice of encoders."""
+    return pix2pix(image_size, encoders) if model == "pix2pix" else cnn(image_size)

@@ -1,0 +1,33 @@
+"""What may vary in Pix2Pix: the conditional GAN with a U-Net or a MobileNetV2 encoder."""
+
+from collections.abc import Sequence
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from spaces.parameter import Parameter
+
+ENCODER_KERNELS = 51
+"""Layers with a kernel in MobileNetV2 up to `block_16_project`, the encoder's bottleneck."""
+
+
+def pix2pix(image_size: int, encoders: Sequence[str]) -> dict[str, Parameter]:
+    """The space at an image size (pixels, a power of two) with the encoders that this study can use.
+
+    The original project tried lambda 80, 100 and 120; the log scale around them lets a study find out whether
+    less (freer colours) or more (safer ones) is better. `depth` counts U-Net levels: the deepest ends in a
+    1x1 bottleneck.
+    """
+    levels = image_size.bit_length() - 1
+    return {
+        "encoder": Parameter(CategoricalDistribution(tuple(encoders))),
+        "lambda": Parameter(FloatDistribution(10.0, 1000.0, log=True)),
+        "depth": Parameter(IntDistribution(3, levels), when=("encoder", "unet")),
+        "unfrozen_layers": Parameter(IntDistribution(0, ENCODER_KERNELS), when=("encoder", "mobilenetv2")),
+        "width": Parameter(CategoricalDistribution((16, 32, 64))),
+        "dropout": Parameter(FloatDistribution(0.0, 0.7)),
+        "batch_norm": Parameter(CategoricalDistribution((True, False))),
+        "head": Parameter(CategoricalDistribution(("rgb", "chroma"))),
+        "generator_learning_rate": Parameter(FloatDistribution(5e-5, 2e-3, log=True)),
+        "discriminator_learning_rate": Parameter(FloatDistribution(2e-5, 1e-3, log=True)),
+        "ema_decay": Parameter(CategoricalDistribution((0.0, 0.99, 0.999))),
+    }

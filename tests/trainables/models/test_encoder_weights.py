@@ -1,0 +1,260 @@
+"""Where the encoder's weights come from: real files, a real HTTP server, the real command."""
+
+import os
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from trainables.models import encoder_weights
+from trainables.models.encoder_weights import WeightsError, resolve
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+NEEDED = "the encoder needs the weights of MobileNetV2 (width 1.0, include_top=False)"
+REMEDY = "save them with model.save_weights('NAME.weights.h5'), or take imagenet or none."
+
+
+def saved(model: keras.Model, path: Path) -> Path:
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "__array__ implementation", DeprecationWarning
+        )  # Keras 3.15 on NumPy 2
+        model.save_weights(path)
+    return path
+
+
+def test_none_is_no_file() -> None:
+    assert resolve("none") is None
+
+
+def test_a_file_of_either_format_is_its_absolute_path(
+    weights_file: Path, legacy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(weights_file.parent)
+
+    assert resolve(weights_file.name) == weights_file
+    assert resolve(str(legacy_file)) == legacy_file
+
+
+def test_a_missing_file_and_one_of_another_kind_are_named_with_the_rule_and_the_remedy(
+    tmp_path: Path,
+) -> None:
+    absent, other = tmp_path / "absent.h5", tmp_path / "weights.npz"
+    other.touch()
+
+    with pytest.raises(WeightsError) as error:
+        resolve(str(absent))
+    assert str(error.value) == f"{absent} is not a file, but {NEEDED}: {REMEDY}"
+    with pytest.raises(WeightsError) as error:
+        resolve(str(other))
+    assert str(error.value) == f"{other} does not end in .h5, but {NEEDED} in such a file: {REMEDY}"
+
+
+def _narrow(folder: Path, _: Path) -> Path:
+    model = keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, include_top=False, weights=None)
+    return saved(model, folder / "narrow.weights.h5")
+
+
+def _another_network(folder: Path, _: Path) -> Path:
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.Dense(2)])
+    return saved(model, folder / "other.weights.h5")
+
+
+def _cut_out(folder: Path, legacy: Path) -> Path:
+    """A file in the older format that lacks the layers from the 100th on."""
+    path = folder / "part.h5"
+    path.write_bytes(legacy.read_bytes())
+    with h5py.File(path, "r+") as file:
+        file.attrs["layer_names"] = file.attrs["layer_names"][:100]
+    return path
+
+
+def _empty_hdf5(folder: Path, _: Path) -> Path:
+    path = folder / "empty.h5"
+    h5py.File(path, "w").close()
+    return path
+
+
+@pytest.mark.parametrize("make", [_narrow, _another_network, _cut_out, _empty_hdf5])
+def test_weights_of_another_network_are_refused(
+    make: Callable[[Path, Path], Path], tmp_path: Path, legacy_file: Path
+) -> None:
+    path = make(tmp_path, legacy_file)
+
+    with pytest.raises(WeightsError) as error:
+        resolve(str(path))
+    assert str(error.value) == f"{path} holds something else, but {NEEDED}: {REMEDY}"
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".h5"])
+@pytest.mark.parametrize("kept", [0, 1000, 5_000_000])
+def test_a_damaged_file_is_refused(
+    suffix: str, kept: int, tmp_path: Path, weights_file: Path, legacy_file: Path
+) -> None:
+    path = tmp_path / f"damaged{suffix}"
+    path.write_bytes((weights_file if suffix == ".weights.h5" else legacy_file).read_bytes()[:kept])
+
+    with pytest.raises(WeightsError) as error:
+        resolve(str(path))
+    assert str(error.value) == f"{path} is damaged or no HDF5 file, but {NEEDED}: {REMEDY}"
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, legacy_file: Path) -> None:
+    path = tmp_path / "diverged.h5"
+    path.write_bytes(legacy_file.read_bytes())
+    with h5py.File(path, "r+") as file:
+        file["block_3_expand/block_3_expand/kernel:0"][0, 0, 0, 0] = np.nan
+
+    with pytest.raises(WeightsError, match="holds NaN or infinity"):
+        resolve(str(path))
+
+
+class Download:
+    """What the server at `encoder_weights.IMAGENET_URL` answers: `content`, or only its first `sent` bytes."""
+
+    def __init__(self) -> None:
+        self.content = b""
+        self.sent: int | None = None
+        self.requests = 0
+
+
+@pytest.fixture
+def download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Download]:
+    """A server in the place of Keras' own, and an empty Keras cache in `tmp_path`."""
+    download = Download()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            download.requests += 1
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(download.content)))
+            self.end_headers()
+            self.wfile.write(download.content[: download.sent])
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output clean."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+    monkeypatch.setattr(
+        encoder_weights, "IMAGENET_URL", f"http://127.0.0.1:{server.server_port}/mobilenet_no_top.h5"
+    )
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    yield download
+    server.shutdown()
+    server.server_close()
+
+
+def left_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_imagenet_is_downloaded_once_into_keras_cache(
+    download: Download, tmp_path: Path, legacy_file: Path
+) -> None:
+    download.content = legacy_file.read_bytes()
+
+    path = resolve("imagenet")
+
+    assert path == tmp_path / "models" / "mobilenet_no_top.h5"
+    assert path.read_bytes() == download.content
+    assert left_in(tmp_path) == [path]
+    assert resolve("imagenet") == path
+    assert download.requests == 1
+
+
+def test_a_download_that_breaks_off_leaves_nothing(
+    download: Download, tmp_path: Path, legacy_file: Path
+) -> None:
+    download.content, download.sent = legacy_file.read_bytes(), 100_000
+
+    with pytest.raises(
+        WeightsError, match=r"^imagenet cannot be downloaded from http://127.0.0.1:\d+/.* take none\.$"
+    ):
+        resolve("imagenet")
+    assert left_in(tmp_path) == []
+
+
+def test_a_download_of_something_else_leaves_nothing(download: Download, tmp_path: Path) -> None:
+    download.content = b"<html>Please log in to this network</html>"
+
+    with pytest.raises(
+        WeightsError, match=r"^imagenet was downloaded .* is no file of these weights \(42 bytes\)"
+    ):
+        resolve("imagenet")
+    assert left_in(tmp_path) == []
+
+
+def test_a_damaged_file_in_the_cache_is_named_with_what_to_do(download: Download, tmp_path: Path) -> None:
+    cached = tmp_path / "models" / "mobilenet_no_top.h5"
+    cached.parent.mkdir()
+    cached.write_bytes(b"half a file")
+
+    with pytest.raises(WeightsError) as error:
+        resolve("imagenet")
+    assert str(error.value) == (
+        f"{cached}, which imagenet stands for, is damaged: delete it, and it is downloaded again."
+    )
+    assert download.requests == 0
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    download: Download, tmp_path: Path, legacy_file: Path
+) -> None:
+    download.content = legacy_file.read_bytes()
+    (tmp_path / "models").touch()
+
+    with pytest.raises(
+        WeightsError, match=r"^imagenet cannot be written to .*models \(File exists\): set KERAS_HOME"
+    ):
+        resolve("imagenet")
+
+
+def command(spec: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "trainables.models.encoder_weights", spec],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+    )
+
+
+def test_the_command_prints_the_path_and_nothing_else(weights_file: Path) -> None:
+    done = command(str(weights_file))
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{weights_file}\n", "")
+
+
+def test_the_command_prints_an_empty_line_for_none() -> None:
+    done = command("none")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
+
+
+def test_the_command_says_in_one_line_what_is_wrong_with_a_file_that_it_had_to_load(tmp_path: Path) -> None:
+    done = command(str(_empty_hdf5(tmp_path, tmp_path)))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{tmp_path / 'empty.h5'} holds something else, but {NEEDED}: {REMEDY}\n"
+
+
+def test_the_command_says_in_one_line_that_there_is_no_network(tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:9"
+    done = command("imagenet", KERAS_HOME=str(tmp_path), https_proxy=nowhere, no_proxy="")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"imagenet cannot be downloaded from {encoder_weights.IMAGENET_URL} (")
+    assert done.stderr.endswith("or take none.\n")
+    assert done.stderr.count("\n") == 1
+    assert left_in(tmp_path) == []

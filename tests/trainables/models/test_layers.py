@@ -1,0 +1,160 @@
+"""What holds for every network."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+import pytest
+
+from trainables.models.autoencoder import build_autoencoder
+from trainables.models.layers import ArchitectureError, Seeds
+from trainables.models.mobilenet_unet import build_mobilenet_unet
+from trainables.models.patchgan import build_patchgan
+from trainables.models.unet import build_unet
+
+Builder = Callable[[int, int], keras.Model]
+
+
+def unet(image_size: int, seed: int) -> keras.Model:
+    return build_unet(image_size, channels=3, width=8, depth=5, dropout=0.5, batch_norm=True, seed=seed)
+
+
+def mobilenet_unet(image_size: int, seed: int) -> keras.Model:
+    return build_mobilenet_unet(
+        image_size,
+        channels=3,
+        width=8,
+        dropout=0.5,
+        batch_norm=True,
+        unfrozen_layers=0,
+        weights=None,
+        seed=seed,
+    )
+
+
+def autoencoder(image_size: int, seed: int) -> keras.Model:
+    return build_autoencoder(
+        image_size, channels=3, width=8, depth=3, dropout=0.5, batch_norm=True, seed=seed
+    )
+
+
+def patchgan(image_size: int, seed: int) -> keras.Model:
+    return build_patchgan(image_size, width=8, batch_norm=True, seed=seed)
+
+
+every_network = pytest.mark.parametrize("build", [unet, mobilenet_unet, autoencoder, patchgan])
+
+
+def some_input(model: keras.Model) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.uniform(0, 1, (2, *tensor.shape[1:])).astype(np.float32) for tensor in model.inputs]
+
+
+def called(model: keras.Model, *, training: bool) -> np.ndarray:
+    inputs = some_input(model)
+    return model(inputs if len(inputs) > 1 else inputs[0], training=training).numpy()
+
+
+def digest(model: keras.Model) -> str:
+    """Of all values: weights, statistics, and the states of the dropouts."""
+    return hashlib.sha256(b"".join(v.numpy().tobytes() for v in model.variables)).hexdigest()
+
+
+@every_network
+def test_the_same_seed_gives_the_same_network_and_dropout(build: Builder) -> None:
+    first, second = build(32, 3), build(32, 3)
+
+    assert digest(first) == digest(second)
+    np.testing.assert_array_equal(called(first, training=True), called(second, training=True))
+    assert [w.path for w in first.weights] == [w.path for w in second.weights]
+    assert len({w.path for w in first.weights}) == len(first.weights)
+
+
+@every_network
+def test_another_seed_gives_another_network(build: Builder) -> None:
+    first, second = build(32, 3), build(32, 4)
+
+    kernels = [(a, b) for a, b in zip(first.weights, second.weights, strict=True) if a.name == "kernel"]
+    assert not any(np.array_equal(a, b) for a, b in kernels)
+
+
+def test_the_same_seed_gives_the_same_networks_in_another_process() -> None:
+    builders = (unet, mobilenet_unet, autoencoder, patchgan)
+    code = f"import runpy; names = runpy.run_path({__file__!r})\n" + "".join(
+        f"print(names['digest'](names[{build.__name__!r}](32, 7)))\n" for build in builders
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    ).stdout
+
+    assert output.split() == [digest(build(32, 7)) for build in builders]
+
+
+def test_no_two_layers_draw_the_same_numbers_not_even_of_a_generator_and_its_discriminator() -> None:
+    drawn = [
+        weight.numpy().ravel()[:8].tobytes()
+        for model in (unet(32, 0), patchgan(32, 0), autoencoder(32, 0))
+        for weight in model.weights
+        if weight.name == "kernel"
+    ]
+
+    assert len(set(drawn)) == len(drawn)
+
+
+def test_seeds_never_repeat_within_a_network_nor_depend_on_anything_but_seed_and_name() -> None:
+    seeds, again, other = Seeds(0, "unet"), Seeds(0, "unet"), Seeds(0, "patchgan")
+    row = [seeds() for _ in range(1000)]
+
+    assert len(set(row)) == 1000
+    assert row == [again() for _ in range(1000)]
+    assert not set(row) & {other() for _ in range(1000)}
+    assert all(0 <= seed < 2**32 for seed in row)
+
+
+@pytest.mark.parametrize("build", [unet, mobilenet_unet, autoencoder])
+def test_dropout_acts_in_training_only(build: Builder) -> None:
+    model = build(32, 0)
+
+    np.testing.assert_array_equal(called(model, training=False), called(model, training=False))
+    assert not np.array_equal(called(model, training=True), called(model, training=True))
+
+
+@pytest.fixture
+def mixed_bfloat16() -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+@every_network
+@pytest.mark.usefixtures("mixed_bfloat16")
+def test_the_head_computes_in_float32_under_mixed_precision(build: Builder) -> None:
+    model = build(32, 0)
+
+    assert called(model, training=False).dtype == np.float32
+    assert model.get_layer("head").compute_dtype == "float32"
+    assert model.get_layer("head").input.dtype == "bfloat16"
+    assert {w.dtype for w in model.trainable_weights} == {"float32"}
+
+
+@every_network
+@pytest.mark.parametrize(
+    ("image_size", "remedy"),
+    [(48, "take 32 or 64"), (1000, "take 512 or 1024"), (16, "take 32"), (0, "take 32"), (-64, "take 32")],
+)
+def test_an_image_size_that_is_no_power_of_two_of_at_least_32_is_refused(
+    build: Builder, image_size: int, remedy: str
+) -> None:
+    with pytest.raises(ArchitectureError) as error:
+        build(image_size, 0)
+
+    assert (
+        str(error.value)
+        == f"image_size is {image_size}, but must be a power of two of at least 32: {remedy}."
+    )

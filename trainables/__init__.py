@@ -1,0 +1,1 @@
+"""One trial: data, models, losses, loops and metrics. TensorFlow lives here."""

@@ -1,0 +1,1 @@
+"""Images on disk to memory-mapped packs, and augmentation in the graph."""

@@ -1,0 +1,74 @@
+"""One image file's bytes to one square RGB picture.
+
+Says which files count as images and why one cannot be used. Finding files is `sources`, storing pictures is `pack`.
+"""
+
+import warnings
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+MIN_SIDE = 16
+
+
+class UnusableImageError(ValueError):
+    """An image that cannot be used; the message is the reason, without the image's name."""
+
+
+def decode(stream: BinaryIO, size: int) -> np.ndarray:
+    """Read one image as uint8 [size, size, 3]: upright, alpha on white, centre square, Lanczos.
+
+    Of an animation the first frame is taken. Raises `UnusableImageError` for whatever is not an image, is damaged,
+    has a side below `MIN_SIDE` pixels, or more pixels than Pillow's limit against decompression bombs (179 million).
+    """
+    # Pillow warns of oddities (damaged EXIF, palettes, half of the bomb's limit) that do not spoil the picture.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(stream, formats=FORMATS) as image:
+                return _square(image, size)
+        except UnusableImageError:
+            raise
+        except UnidentifiedImageError:
+            raise UnusableImageError(f"not an image in one of the formats {', '.join(FORMATS)}") from None
+        except Image.DecompressionBombError:
+            raise UnusableImageError("has more than 178 million pixels, as decompression bombs do") from None
+        except Exception as error:  # on damaged files Pillow's parsers raise whatever they trip over
+            raise UnusableImageError(f"cannot be decoded: {error or type(error).__name__}") from error
+
+
+def _square(image: Image.Image, size: int) -> np.ndarray:
+    width, height = image.size
+    if min(width, height) < MIN_SIDE:
+        raise UnusableImageError(f"is {width} x {height} pixels, smaller than {MIN_SIDE}")
+    # JPEG decoders can shrink while decoding; twice the size leaves the filter enough to work on.
+    image.draft("RGB", (2 * size, 2 * size))
+    upright = _rgb(_upright(image))
+    side = min(upright.size)
+    left, top = (upright.width - side) // 2, (upright.height - side) // 2
+    box = (left, top, left + side, top + side)
+    return np.asarray(upright.resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # noqa: BLE001  (unreadable EXIF says nothing about the orientation; the pixels are sound)
+        return image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # Pillow clips integers wider than 8 bits instead of scaling them.
+        deep = np.clip(np.asarray(image), 0, 65535).astype(np.uint32)
+        return Image.fromarray(((deep + 128) // 257).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise UnusableImageError("holds floating-point values of unknown range")
+    if image.has_transparency_data:
+        opaque = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,168 @@
+"""The command line that trains one model on this machine, without Ray: `python -m trainables.pix2pix` or `.cnn`.
+
+What a flag means to a model is in `trainables.params`, how it is trained in the loops. TensorFlow is imported only
+after all flags are checked and the pack is built.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from trainables.params import CnnParams, ParamsError, Pix2PixParams
+
+if TYPE_CHECKING:
+    from trainables.data.pack import Pack
+    from trainables.loop import Loop
+
+CACHE = Path("~/.cache/colorization-search")
+"""Where packs are built and found again."""
+
+_OUTPUT = Console(soft_wrap=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What both models' command lines share."""
+
+    params: CnnParams | Pix2PixParams
+
+    data: str | None = None
+    """A folder or .zip of images (class = parent folder), or kaggle:OWNER/NAME; by default birds drawn in code."""
+
+    epochs: int = 10
+    """Times that all training images are seen."""
+
+    image_size: int = 128
+    """Side of the training pictures in pixels, a power of two of at least 32."""
+
+    batch_size: int = 16
+    """Pictures in a training step."""
+
+    seed: int = 0
+    """Of the split, the initial weights, the order of the data and its augmentation."""
+
+    encoder_weights: str = "auto"
+    """Weights of the MobileNetV2 encoder: imagenet, none, a path, or auto (imagenet if the model has that encoder).
+    With them, val_kid is measured too."""
+
+    out: Path | None = None
+    """Folder for model.safetensors and strip.png (gray, output and truth of validation photos), both written after
+    each epoch. By default nothing is kept."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run; what depends on the data is refused later."""
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                flag = name.replace("_", "-")
+                raise ParamsError(f"--{flag} is {getattr(self, name)}, but must be 1 or more.")
+        if self.out is not None and self.out.exists() and not self.out.is_dir():
+            raise ParamsError(f"--out is {self.out}, which is a file, but must be a folder: name another.")
+
+
+@dataclass(frozen=True)
+class CnnRun(Run):
+    """Train one CNN autoencoder, with a progress bar and a line of metrics each epoch."""
+
+    params: CnnParams = CnnParams()
+
+
+@dataclass(frozen=True)
+class Pix2PixRun(Run):
+    """Train one Pix2Pix, with a progress bar and a line of metrics each epoch."""
+
+    params: Pix2PixParams = Pix2PixParams()
+
+
+def main(kind: type[Run]) -> int:
+    """Read the command line as a `kind` of run and train; return the exit status (2 for bad input)."""
+    try:
+        run = tyro.cli(kind, config=(tyro.conf.OmitArgPrefixes,))
+        _train(run)
+    except ValueError as error:
+        # All that a flag, the data or a file can do wrong is raised as a named subclass of ValueError.
+        if type(error) is ValueError:
+            raise
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _train(run: Run) -> None:
+    from trainables.data.pack import build_pack, open_pack
+
+    report = build_pack(run.data, run.image_size, seed=run.seed, cache=CACHE.expanduser())
+    pack = open_pack(report.path)
+    parts = ", ".join(f"{count} {part}" for part, count in report.counts.items())
+    _OUTPUT.print(f"{report.source}: {parts} images of {report.classes} classes, {len(report.skipped)} skipped")
+
+    from trainables import hardware
+
+    hardware.configure(len(os.sched_getaffinity(0)), None)
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("trainables").setLevel(logging.INFO)
+
+    from trainables.loop import DivergedError, make_loop
+    from trainables.metrics import baselines
+
+    loop = make_loop(
+        run.params.model,
+        run.params.to_mapping(),
+        pack,
+        batch_size=run.batch_size,
+        seed=run.seed,
+        encoder_weights=_encoder_weights(run),
+    )
+    for name, values in baselines(pack.images[pack.indices("validation")], seed=run.seed).items():
+        _OUTPUT.print(f"{name + ':':13}{_line(values)}")
+    with Progress(
+        TextColumn("epoch {task.fields[epoch]}/" + str(run.epochs)),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} images"),
+        TimeRemainingColumn(),
+        console=_OUTPUT,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("", total=loop.images_per_epoch, epoch=1)
+        while loop.epoch < run.epochs:
+            progress.reset(task, epoch=loop.epoch + 1)
+            start = time.perf_counter()
+            losses = loop.train_epoch(lambda images: progress.update(task, completed=images))
+            speed = loop.images_per_epoch / (time.perf_counter() - start)
+            metrics = loop.evaluate()
+            _OUTPUT.print(f"epoch {loop.epoch:<7}{_line(metrics)} | {_line(losses)} | {speed:.0f} images/s")
+            if run.out is not None:
+                _keep(run.out, loop, pack)
+
+
+def _encoder_weights(run: Run) -> Path | None:
+    from trainables.models.encoder_weights import resolve
+
+    if run.encoder_weights != "auto":
+        return resolve(run.encoder_weights)
+    wanted = isinstance(run.params, Pix2PixParams) and run.params.encoder == "mobilenetv2"
+    return resolve("imagenet") if wanted else None
+
+
+def _keep(folder: Path, loop: "Loop", pack: "Pack") -> None:
+    from trainables.strip import save_strip, strip, strip_photos
+
+    loop.export(folder / "model.safetensors")
+    rows = strip_photos(pack)
+    save_strip(strip(loop.pictures(rows), pack.images[rows]), folder / "strip.png")
+
+
+def _line(values: Mapping[str, float]) -> str:
+    """Names without their prefix, and values with three or four digits."""
+    return "  ".join(f"{name.split('_', 1)[1]} {value:.4g}" for name, value in values.items())
