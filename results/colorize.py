@@ -22,6 +22,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from results.ranking import rank
 from results.store import StudyError, StudyFolder, open_study, read_config, read_trials
+from trainables.checkpoint import CheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -161,8 +162,8 @@ def _write(colored: Image.Image, sheet: Image.Image, out: Path, stem: str) -> Wr
 
 
 def main(
-    study: Annotated[str, tyro.conf.Positional],
-    images: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    study: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="STUDY")],
+    images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")],
     out: Path = Path("colored"),
     trial: int | None = None,
 ) -> int:
@@ -194,7 +195,7 @@ def main(
                 done += 1
             else:
                 sys.stderr.write(f"{result}\n")
-    except ValueError as error:  # of the study, or of a checkpoint that is damaged
+    except (StudyError, CheckpointError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0 if done else 2

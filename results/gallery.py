@@ -378,7 +378,7 @@ def _finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def main(study: Annotated[str, tyro.conf.Positional]) -> None:
+def main(study: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="STUDY")]) -> None:
     """Write a study's gallery.html: every trial's pictures side by side, best first.
 
     Parameters

@@ -16,19 +16,26 @@ LEAST_FREE = 512 * 2**20
 _WORDS = ("auto", "imagenet", "none")
 
 
-def with_free_name(config: StudyConfig) -> StudyConfig:
-    """The settings with a name: the given one, or the model's with the first number that is free."""
-    if config.name is not None:
-        return config
-    number = 1
-    while (config.storage / _numbered(config, number)).exists():
-        number += 1
-    return replace(config, name=_numbered(config, number))
+def settle(config: StudyConfig) -> StudyConfig:
+    """The settings with a name and with paths that hold from anywhere.
+
+    Without a given name it is the model's, with the first number that is free.
+    """
+    name, number = config.name or config.model, 2
+    while config.name is None and (config.storage / str(name)).exists():
+        name, number = f"{config.model}-{number}", number + 1
+    return replace(
+        config,
+        name=name,
+        storage=config.storage.absolute(),
+        data=_absolute(config.data) if config.data else None,
+        encoder_weights=_absolute(config.encoder_weights),
+    )
 
 
 def study_folder(config: StudyConfig) -> StudyFolder:
     """Where the study of these settings lies, or will; they have a name."""
-    return StudyFolder(config.storage.absolute() / str(config.name))
+    return StudyFolder(config.storage / str(config.name))
 
 
 def admit(config: StudyConfig) -> Plan:
@@ -67,7 +74,7 @@ def recorded_config(name: str, given: StudyConfig) -> StudyConfig:
     ConfigError
         A setting was given that differs from the recorded one.
     """
-    recorded = StudyConfig.from_record(read_config(open_study(given.storage / name))["config"])
+    recorded = StudyConfig.from_record(read_config(open_study(given.storage.absolute() / name))["config"])
     default = StudyConfig()
     for field in fields(StudyConfig):
         now, then = getattr(given, field.name), getattr(recorded, field.name)
@@ -77,11 +84,13 @@ def recorded_config(name: str, given: StudyConfig) -> StudyConfig:
             f"{field.name} is {now} now, but {then} in the study {name}: leave it out to go on with that study,"
             " or start one of another name."
         )
-    return replace(recorded, storage=given.storage, address=given.address)
+    return replace(recorded, storage=given.storage.absolute(), address=given.address)
 
 
-def _numbered(config: StudyConfig, number: int) -> str:
-    return f"{config.model}-{number}" if number > 1 else str(config.model)
+def _absolute(path: str) -> str:
+    """The absolute path where there is such a file or folder; otherwise it is a word, or wrong, and stays."""
+    expanded = Path(path).expanduser()
+    return str(expanded.absolute()) if path not in _WORDS and expanded.exists() else path
 
 
 def _check_storage(storage: Path) -> None:

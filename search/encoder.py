@@ -38,7 +38,7 @@ class EncoderCheck:
         self._process = (
             None
             if spec == "none"
-            else subprocess.Popen(  # noqa: S603
+            else subprocess.Popen(
                 [sys.executable, "-m", "trainables.models.encoder_weights", known],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -164,14 +164,18 @@ class Lines:
         self._print(
             number, f"{ends[state]} ({self._progress.trials_ended} of {self._progress.trials} trials)"
         )
-        del self._names[number]
 
     def stopping(self) -> None:
         """Print so."""
         self._console.print("Stopping after the running epochs, ten seconds at most …")
 
     def _print(self, number: int, text: str) -> None:
-        self._console.print(f"{self._names[number]}: {text}", soft_wrap=True, markup=False, highlight=False)
+        self._console.print(
+            f"{self._names.get(number, trial_name(number, None))}: {text}",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
 
 
 def sparkline(values: list[float], width: int = 16) -> str:

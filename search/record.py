@@ -3,6 +3,7 @@
 import math
 import shutil
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -78,14 +79,16 @@ class Recorder(Callback):
         self._writer = writer
         self._objective = objective
         self._epochs = epochs
-        self._rows = {number: {row["epoch"]: row for row in rows} for number, rows in history.items()}
+        # A trial that fails in its set-up ends without having started.
+        self._rows: dict[int, dict[int, dict[str, Any]]] = defaultdict(dict)
+        for number, rows in history.items():
+            self._rows[number] = {row["epoch"]: row for row in rows}
         self._display = display
         self._brake = brake
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Enter the trial."""
         number = trial.config["number"]
-        self._rows.setdefault(number, {})
         self._write_trial(trial, "RUNNING")
         self._display.started(number, trial.config["reference"], trial.config["params"])
 

@@ -179,7 +179,7 @@ def _print_next(console: Console, outcome: Outcome, best: int | None) -> None:
 
 def resume_command(config: StudyConfig) -> str:
     """What to type to go on with a study."""
-    default = StudyConfig().storage
+    default = StudyConfig().storage.absolute()
     storage = f" --storage {shlex.quote(str(config.storage))}" if config.storage != default else ""
     return f"python -m search.run --resume {config.name}{storage}"
 

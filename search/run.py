@@ -36,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from trainables.data.sources import DataError
 
     try:
-        command = tyro.cli(Command, args=arguments, prog="python -m search.run", config=(tyro.conf.DisallowNone,))
+        command = tyro.cli(
+            Command, args=arguments, prog="python -m search.run", config=(tyro.conf.DisallowNone,)
+        )
         return _run(command, console)
     except (ConfigError, DataError, StudyError) as error:
         say(errors, f"error: {error}")
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: Command, console: Console) -> int:
-    from search.admission import admit, recorded_config, with_free_name
+    from search.admission import admit, recorded_config, settle
     from search.report import print_beginning, print_end, print_plan
 
     if command.resume is not None:
@@ -55,7 +57,7 @@ def _run(command: Command, console: Console) -> int:
     elif command.study.model is None:
         raise ConfigError("no model is named: type pix2pix or cnn, or --resume NAME.")
     else:
-        config = with_free_name(command.study)
+        config = settle(command.study)
         plan = admit(config)
         if command.dry_run:
             print_plan(console, plan)

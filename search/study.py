@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from results.gallery import write_gallery
 from results.store import StudyFolder, StudyWriter, read_config, read_epochs, read_trials
 from search.admission import study_folder
 from search.config import ConfigError, StudyConfig
@@ -62,7 +63,6 @@ class Outcome:
     baselines: Baselines
     interrupted: bool
     seconds: float
-    ray_dashboard: str | None
 
 
 def run(
@@ -85,7 +85,7 @@ def run(
         with console.status("Starting Ray"):
             dashboard = _connect(config.address)
         with console.status("Preparing the data"):
-            cache = config.storage.absolute() / ".packs"
+            cache = config.storage / ".packs"
             report = build_pack(config.data, _image_size(config), seed=config.seed, cache=cache)
         with console.status("Checking the encoder's weights"):
             encoder = check.finish()
@@ -113,7 +113,7 @@ def _run(
 
     folder = study_folder(plan.config)
     writer = StudyWriter(folder.path)
-    record = _record(plan, report, encoder)
+    record = _record(plan, report, encoder, dashboard)
     writer.write_config(record)
     study = open_journal(folder.journal, str(plan.config.name))
     study.sampler = make_sampler(plan.config.searcher, plan.config.seed)
@@ -169,17 +169,18 @@ def _run(
     shutil.rmtree(folder.path / _TUNE_FOLDER, ignore_errors=True)
     if brake.error is not None:
         raise brake.error
-    found = baselines.get()
+    interrupted = not searcher.is_done
+    found = baselines.get(wait=not interrupted) or record["baselines"]
     writer.write_config({**record, "baselines": found})
     writer.compact()
+    write_gallery(folder)
     return Outcome(
         folder=folder,
         plan=plan,
         encoder=encoder,
         baselines=found,
-        interrupted=not searcher.is_done,
+        interrupted=interrupted,
         seconds=progress.seconds,
-        ray_dashboard=dashboard,
     )
 
 
@@ -201,7 +202,7 @@ def _connect(address: str | None) -> str | None:
     return f"http://{context.dashboard_url}" if context.dashboard_url else None
 
 
-def _record(plan: Plan, report: PackReport, encoder: Encoder) -> dict[str, Any]:
+def _record(plan: Plan, report: PackReport, encoder: Encoder, dashboard: str | None) -> dict[str, Any]:
     """What study.json holds; a study that goes on keeps when it was created and its baselines."""
     folder = study_folder(plan.config)
     earlier = read_config(folder) if folder.config.exists() else {}
@@ -225,9 +226,10 @@ def _record(plan: Plan, report: PackReport, encoder: Encoder) -> dict[str, Any]:
         "encoder": {
             "spec": plan.config.encoder_weights,
             "path": encoder.path,
-            "used": encoder.available,
+            "used": encoder.available and plan.model == "pix2pix",
             "note": encoder.note,
         },
+        "ray_dashboard": dashboard,
         "baselines": earlier.get("baselines", {}),
     }
 
@@ -237,7 +239,9 @@ def _git_commit() -> str | None:
     git = shutil.which("git")
     if git is None:
         return None
-    answer = subprocess.run([git, "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)  # noqa: S603
+    answer = subprocess.run(
+        [git, "rev-parse", "--verify", "HEAD"], cwd=here, capture_output=True, text=True, check=False
+    )
     return answer.stdout.strip() or None
 
 
@@ -313,11 +317,12 @@ class _Baselines:
 
         self._task = ray.remote(num_cpus=0)(_score_baselines).remote(str(pack), seed, weights)
 
-    def get(self) -> Baselines:
-        """Wait for them; they have long been there when the trials are through."""
+    def get(self, *, wait: bool) -> Baselines | None:
+        """Give them; without `wait`, None where they are not there yet."""
         import ray
 
-        found: Baselines = ray.get(self._task)
+        done, _ = ray.wait([self._task], timeout=None if wait else 0)
+        found: Baselines | None = ray.get(done[0]) if done else None
         return found
 
 

@@ -80,7 +80,7 @@ def fix(space: Space, name: str, text: str) -> dict[str, Parameter]:
     else:
         narrowed = CategoricalDistribution((value,))
     fixed = {**space, name: replace(parameter, distribution=narrowed)}
-    _check_reachable(fixed, name)
+    _check_reachable(fixed)
     return fixed
 
 
@@ -142,14 +142,15 @@ def _only_value(distribution: Distribution) -> Value | None:
     return distribution.low
 
 
-def _check_reachable(space: Space, name: str) -> None:
-    """A held parameter whose condition can never hold would be ignored in silence."""
-    when = space[name].when
-    if when is None:
-        return
-    condition = space[when[0]].distribution
-    if isinstance(condition, CategoricalDistribution) and when[1] not in condition.choices:
-        raise SpaceError(
-            f"{name} exists only where {when[0]} is {when[1]}, but {when[0]} is {condition.choices[0]} in"
-            f" this study: leave {name} out, or set {when[0]}={when[1]}."
-        )
+def _check_reachable(space: Space) -> None:
+    """Refuse a held parameter whose condition can never hold: it would be ignored in silence."""
+    for name, parameter in space.items():
+        if parameter.when is None or not parameter.distribution.single():
+            continue
+        needed, value = parameter.when
+        condition = space[needed].distribution
+        if isinstance(condition, CategoricalDistribution) and value not in condition.choices:
+            raise SpaceError(
+                f"{name} exists only where {needed} is {value}, but {needed} is {condition.choices[0]} in this"
+                f" study: leave {name} out, or set {needed}={value}."
+            )

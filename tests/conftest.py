@@ -1,13 +1,20 @@
-"""Real data that a clone may lack: tests that need it skip with the reason."""
+"""Data and studies that several tests share. What a clone may lack makes its tests skip, with the reason."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from trainables.data.birds import SPECIES, draw_bird
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
-def _shared(relative: str) -> Path:
+def _shared(relative):
     path = SHARED / relative
     if not path.exists():
         pytest.skip(f"needs {relative}, which lies beside the developers' checkout and is not part of it")
@@ -15,12 +22,74 @@ def _shared(relative: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def uk_garden_birds() -> Path:
+def uk_garden_birds():
     """Folder of real photos, `withBackground/<Class>/(n).jpg`, 256 x 256 pixels."""
     return _shared("data/uk-garden-birds")
 
 
 @pytest.fixture(scope="session")
-def mobilenet_weights() -> Path:
+def mobilenet_weights():
     """Real MobileNetV2 weights without top, in Keras 3's format."""
     return _shared("weights/mobilenet_v2_no_top.weights.h5")
+
+
+@pytest.fixture(scope="session")
+def few_birds(tmp_path_factory):
+    """Folder of 120 drawn birds of 48 pixels, six of each species, as PNG files."""
+    root = tmp_path_factory.mktemp("few birds")
+    for label, species in enumerate(SPECIES):
+        (root / species).mkdir()
+        for number in range(6):
+            bird = draw_bird(species, 48, np.random.default_rng([label, number]))
+            Image.fromarray(bird).save(root / species / f"{number}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def storage(tmp_path_factory):
+    """Folder of the studies of this test run; they share its packs."""
+    return tmp_path_factory.mktemp("studies")
+
+
+@pytest.fixture(scope="session")
+def start_search(storage, few_birds):
+    """Start `python -m search.run` on the few birds, small enough for a test; the keywords are Popen's."""
+
+    def start(*arguments, **keywords):
+        command = [sys.executable, "-m", "search.run", *map(str, arguments), "--storage", str(storage)]
+        if "--resume" not in arguments:
+            if "--data" not in arguments:
+                command += ["--data", str(few_birds)]
+            command += ["--image-size", "32", "--set", "width=16"]
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "COLUMNS": "200"},
+            **keywords,
+        )
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def run_search(start_search):
+    """Run `python -m search.run` to its end and give status, stdout and stderr."""
+
+    def run(*arguments, **keywords):
+        process = start_search(*arguments, **keywords)
+        out, err = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished_study(run_search, storage):
+    """A Pix2Pix study that ran to its end: six trials of at most three epochs, and what it printed."""
+    run = run_search(
+        "pix2pix", "--name", "finished", "--trials", "6", "--epochs", "3", "--encoder-weights", "none"
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return storage / "finished", run.stdout

@@ -40,6 +40,11 @@ def save(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, An
     """Write `arrays` and `metadata` (JSON types) to `path`, replacing what was there in one step.
 
     The bytes are on the disk when this returns. A process killed in the middle leaves the old file.
+
+    Raises
+    ------
+    OSError
+        The folder or the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
@@ -47,7 +52,10 @@ def save(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, An
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     os.close(descriptor)
     try:
-        save_file(contiguous, temporary, metadata={_HEADER_KEY: header})
+        try:
+            save_file(contiguous, temporary, metadata={_HEADER_KEY: header})
+        except SafetensorError as error:
+            raise OSError(f"{path} cannot be written ({error}): is the disk full?") from error
         _flush(Path(temporary))
         Path(temporary).replace(path)
     except BaseException:
@@ -139,7 +147,9 @@ def _entries(here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[tupl
 
 def _read(path: Path, *, with_arrays: bool) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if not path.is_file():
-        raise CheckpointError(f"{path} is no file: give the path of a .safetensors file that a training run wrote.")
+        raise CheckpointError(
+            f"{path} is no file: give the path of a .safetensors file that a training run wrote."
+        )
     try:
         with safe_open(path, framework="np") as file:
             header = (file.metadata() or {}).get(_HEADER_KEY)
@@ -156,7 +166,7 @@ def _checksum(arrays: Mapping[str, np.ndarray]) -> int:
     checksum = 0
     for name in sorted(arrays):
         checksum = zlib.crc32(name.encode(), checksum)
-        checksum = zlib.crc32(arrays[name].reshape(-1).view(np.uint8), checksum)
+        checksum = zlib.crc32(arrays[name].reshape(-1).view(np.uint8).data, checksum)
     return checksum
 
 

@@ -4,16 +4,17 @@ The plain baseline beside Pix2Pix. Train one alone, on birds drawn in code:
 
     python -m trainables.cnn --epochs 7 --image-size 64 --width 32 --out build/cnn
 """
-# ruff: noqa: E402  the command line comes first, so that --help and a bad flag need not wait 5 s for TensorFlow
 
 import sys
 
 from trainables.train import CnnRun, main
 
 if __name__ == "__main__":
-    sys.exit(main(CnnRun))
+    # Before the imports below: --help and a bad flag must not wait 5 s for TensorFlow.
+    sys.exit(main(CnnRun, "python -m trainables.cnn"))
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -28,10 +29,13 @@ from trainables.params import CnnParams
 class CnnLoop(Loop):
     """The autoencoder in training."""
 
+    params: CnnParams
     losses = ("train_loss",)
 
-    def __init__(self, params: CnnParams, pack: Pack, *, batch_size: int, seed: int) -> None:
-        super().__init__(params, pack, batch_size=batch_size, seed=seed)
+    def __init__(
+        self, params: CnnParams, pack: Pack, *, batch_size: int, seed: int, encoder_weights: Path | None
+    ) -> None:
+        super().__init__(params, pack, batch_size=batch_size, seed=seed, encoder_weights=encoder_weights)
         self._generator = build_generator(params, pack.image_size, seed=seed)
         self._optimizer = keras.optimizers.Adam(params.learning_rate)
         self._optimizer.build(self._generator.network.trainable_variables)

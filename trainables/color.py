@@ -66,7 +66,7 @@ def to_uint8(rgb: tf.Tensor) -> tf.Tensor:
 
 def rgb_to_lab(rgb: tf.Tensor) -> tf.Tensor:
     """CIE 1976 L*a*b* `[..., 3]` of sRGB `[..., 3]` under D65: L 0..100, a and b 0 for gray, about -110..100."""
-    linear = tf.where(rgb <= 0.04045, rgb / 12.92, tf.pow((tf.maximum(rgb, 0.04045) + 0.055) / 1.055, 2.4))
+    linear = tf.where(rgb <= 0.04045, rgb / 12.92, _power((tf.maximum(rgb, 0.04045) + 0.055) / 1.055, 2.4))
     red, green, blue = _channels(linear)
     # Written with differences, as in luma(), so that gray has X = Y = Z and thus a = b = 0 without rounding.
     x, y, z = (_lab_curve(green + r * (red - green) + b * (blue - green)) for r, _, b in _XYZ_OVER_WHITE)
@@ -127,7 +127,12 @@ def _color_difference(chroma: tf.Tensor) -> tf.Tensor:
 def _lab_curve(ratio: tf.Tensor) -> tf.Tensor:
     """CIE 15's f(t): the cube root with its linear part below (6/29)^3."""
     knee = (6 / 29) ** 3
-    return tf.where(ratio > knee, tf.pow(tf.maximum(ratio, knee), 1 / 3), ratio * (29 / 6) ** 2 / 3 + 4 / 29)
+    return tf.where(ratio > knee, _power(tf.maximum(ratio, knee), 1 / 3), ratio * (29 / 6) ** 2 / 3 + 4 / 29)
+
+
+def _power(base: tf.Tensor, exponent: float) -> tf.Tensor:
+    """`base ** exponent` of a positive base: tf.pow is six times as slow on a CPU."""
+    return tf.exp(exponent * tf.math.log(base))
 
 
 def _sqrt(value: tf.Tensor) -> tf.Tensor:
@@ -149,5 +154,5 @@ def _hue(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
 
 def _seventh_power_ratio(c: tf.Tensor) -> tf.Tensor:
     """`sqrt(c^7 / (c^7 + 25^7))`, computed from (c/25)^7 for float32's sake."""
-    power = tf.pow(c / 25, 3.5)
+    power = (c / 25) ** 3 * _sqrt(c / 25)
     return power / tf.sqrt(1 + tf.square(power))

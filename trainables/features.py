@@ -8,13 +8,11 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from trainables.models.encoder_weights import load_into
+
 LAYER = "block_13_expand_relu"
 SIDE = 128
 """Pixels a side that pictures are brought to, so that a distance does not depend on the study's image size."""
-
-
-class FeaturesError(ValueError):
-    """The weights cannot be read as MobileNetV2's."""
 
 
 class FeatureExtractor:
@@ -29,21 +27,14 @@ class FeatureExtractor:
 
     Raises
     ------
-    FeaturesError
+    trainables.models.encoder_weights.WeightsError
         When the file is missing or holds something else.
     """
 
     def __init__(self, weights: Path) -> None:
         encoder = keras.applications.MobileNetV2(input_shape=(SIDE, SIDE, 3), include_top=False, weights=None)
-        try:
-            encoder.load_weights(weights)
-        except (OSError, ValueError, KeyError) as error:
-            raise FeaturesError(
-                f"weights are {weights}, but must be a file of MobileNetV2's weights (width 1.0, without top): "
-                f"it could not be loaded ({str(error).strip().splitlines()[0]})."
-            ) from error
+        load_into(encoder, weights)
         self._features = keras.Model(encoder.input, encoder.get_layer(LAYER).output)
-        self._features.trainable = False
         self._run = tf.function(self._extract)
 
     def __call__(self, rgb: tf.Tensor) -> tf.Tensor:

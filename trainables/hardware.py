@@ -2,10 +2,14 @@
 
 import os
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 def configure(threads: int, gpu_memory_mb: int | None) -> None:
-    """Hold TensorFlow to a number of threads and a share of a GPU's memory, and keep its log to errors.
+    """Hold TensorFlow to a number of threads and a share of a GPU's memory, and silence its log.
 
     Parameters
     ----------
@@ -21,15 +25,33 @@ def configure(threads: int, gpu_memory_mb: int | None) -> None:
     RuntimeError
         TensorFlow has already started in this process.
     """
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-    import tensorflow as tf  # noqa: PLC0415  the log level counts only if it is set before this import
+    # Not even errors: the graph optimiser logs one for each shortcut that it cannot take, and what matters is raised.
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with _silent_stderr():
+        import tensorflow as tf
 
+        gpus = tf.config.list_physical_devices("GPU")
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     if gpu_memory_mb is not None:
         limit = tf.config.LogicalDeviceConfiguration(memory_limit=gpu_memory_mb)
-        for gpu in tf.config.list_physical_devices("GPU"):
+        for gpu in gpus:
             tf.config.set_logical_device_configuration(gpu, [limit])
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Keep the process's stderr shut: on import, TensorFlow's C++ code writes to it before it reads its log level."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def gpu_memory_share(share: float) -> int | None:
@@ -41,5 +63,5 @@ def gpu_memory_share(share: float) -> int | None:
     if not 0 < share < 1:
         return None
     query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-    listing = subprocess.run(query, capture_output=True, text=True, check=True)  # noqa: S603
+    listing = subprocess.run(query, capture_output=True, text=True, check=True)
     return int(share * min(int(line) for line in listing.stdout.split()))

@@ -21,9 +21,10 @@ from trainables import checkpoint, color
 from trainables.checkpoint import CheckpointError, Variable
 from trainables.data.augment import augment
 from trainables.data.pack import Pack
+from trainables.features import FeatureExtractor
 from trainables.generator import Generator
 from trainables.metrics import Evaluator
-from trainables.params import Params, params_of
+from trainables.params import CnnParams, Params, params_of
 
 _STEPS_PER_CALL = 16
 """Steps between two returns to Python: some seconds on a CPU, enough to make the return's cost vanish on a GPU."""
@@ -56,7 +57,9 @@ class Loop(ABC):
     epoch: int
     """Epochs finished."""
 
-    def __init__(self, params: Params, pack: Pack, *, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, params: Params, pack: Pack, *, batch_size: int, seed: int, encoder_weights: Path | None
+    ) -> None:
         self.params = params
         self.pack = pack
         self.epoch = 0
@@ -67,7 +70,8 @@ class Loop(ABC):
         # 31 bits of the seed's own, for what in TensorFlow takes int32; the epochs' orders use other ones.
         self._augmentation = int(np.random.SeedSequence([seed]).generate_state(1)[0]) >> 1
         self._images = tf.constant(pack.images)
-        self._evaluator = Evaluator(pack.images[self._validation], seed=seed, features=None)
+        features = None if encoder_weights is None else FeatureExtractor(encoder_weights)
+        self._evaluator = Evaluator(pack.images[self._validation], seed=seed, features=features)
         self._steps = tf.function(
             self._run_steps,
             input_signature=[
@@ -75,9 +79,7 @@ class Loop(ABC):
                 tf.TensorSpec([], tf.int32),
             ],
         )
-        self._picture = tf.function(
-            self._colour_rows, input_signature=[tf.TensorSpec([None], tf.int64)]
-        )
+        self._picture = tf.function(self._colour_rows, input_signature=[tf.TensorSpec([None], tf.int64)])
 
     @property
     @abstractmethod
@@ -129,7 +131,7 @@ class Loop(ABC):
         return dict(zip(self.losses, (total / count).tolist(), strict=True))
 
     def evaluate(self) -> dict[str, float]:
-        """The metrics of `trainables.metrics` on the validation split's pictures."""
+        """`trainables.metrics` of the validation split's pictures, val_kid only where encoder weights were given."""
         return self._evaluator(tf.constant(self.pictures(self._validation)))
 
     def pictures(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -152,11 +154,13 @@ class Loop(ABC):
         Raises
         ------
         CheckpointError
-            The file is damaged or no training state, or it belongs to a loop of other arguments. Nothing changes then.
+            The file is damaged or no training state, or belongs to a loop of other arguments. Nothing changes then.
         """
         arrays, metadata = checkpoint.load(path)
         if metadata.get("kind") != _STATE:
-            raise CheckpointError(f"{path} is no training state but a {metadata.get('kind')}: take a file of save().")
+            raise CheckpointError(
+                f"{path} is no training state but a {metadata.get('kind')}: take a file of save()."
+            )
         checkpoint.refuse_difference(path, self._identity(), metadata)
         checkpoint.assign(self._variables(), arrays, path)
         self.epoch = metadata["epoch"]
@@ -215,8 +219,8 @@ def make_loop(
 ) -> Loop:
     """Build the training loop of `model`, "cnn" or "pix2pix", with fresh weights.
 
-    The same arguments give the same loop. `encoder_weights` is the file of a pretrained MobileNetV2; without it that
-    encoder starts from random weights.
+    The same arguments give the same loop. `encoder_weights` is the file of a pretrained MobileNetV2, for that
+    encoder, which starts from random weights without, and for val_kid.
 
     Raises
     ------
@@ -226,10 +230,10 @@ def make_loop(
         The network cannot be built: its depth does not fit the image size, or the encoder's weights do not fit it.
     """
     # The two loops derive from this module's class.
-    from trainables.cnn import CnnLoop  # noqa: PLC0415
-    from trainables.pix2pix import Pix2PixLoop  # noqa: PLC0415
+    from trainables.cnn import CnnLoop
+    from trainables.pix2pix import Pix2PixLoop
 
     checked = params_of(model, params)
-    if checked.model == "cnn":
-        return CnnLoop(checked, pack, batch_size=batch_size, seed=seed)
+    if isinstance(checked, CnnParams):
+        return CnnLoop(checked, pack, batch_size=batch_size, seed=seed, encoder_weights=encoder_weights)
     return Pix2PixLoop(checked, pack, batch_size=batch_size, seed=seed, encoder_weights=encoder_weights)

@@ -16,10 +16,10 @@ the composition of a picture (`trainables.color.picture`) nor any loss.
 
 **Sliced Wasserstein distance** (Rabin 2011, Karras 2018): of each picture 24 patches of 5x5 pixels in Lab at each
 of the scales 1, 2 and 4 (average pooling), at the same seeded places of pictures and photos. Each patch is a vector
-of 75 numbers, projected on 256 seeded unit vectors (others at each scale). Along each, the distance between the two sets is the
-mean difference of their sorted values; these are averaged over projections and scales, with no factor. So a shift of
-every pixel by v gives 0.46 |v|, photos at 64 pixels against their gray selves about 6, a set against itself 0, and
-photos against themselves at other places 0.3.
+of 75 numbers, projected on the scale's 256 seeded unit vectors. Along each of them, the distance between the two
+sets is the mean difference of their sorted values; these are averaged over projections and scales, with no factor.
+So a shift of every pixel by v gives 0.46 |v|, photos at 64 pixels against their gray selves about 6, a set against
+itself 0, and photos against themselves at other places 0.3.
 
 **Kernel inception distance** (Binkowski 2018), kernel `(x.y/d + 1)^3`, on features standardised by the photos' mean
 and deviation: `mean k(x_i, x_j) + mean k(y_i, y_j) - 2 mean k(x_i, y_j)`, each over i != j alone, so that no

@@ -7,14 +7,14 @@ Train one alone, on birds drawn in code:
 A step runs the generator once and the discriminator once on real and once on fake; both updates are taken from these
 passes and the same weights, as TensorFlow's tutorial and the paper's Lua code do.
 """
-# ruff: noqa: E402  the command line comes first, so that --help and a bad flag need not wait 5 s for TensorFlow
 
 import sys
 
 from trainables.train import Pix2PixRun, main
 
 if __name__ == "__main__":
-    sys.exit(main(Pix2PixRun))
+    # Before the imports below: --help and a bad flag must not wait 5 s for TensorFlow.
+    sys.exit(main(Pix2PixRun, "python -m trainables.pix2pix"))
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -42,6 +42,7 @@ class Pix2PixLoop(Loop):
     the latest weights would not fit weights that lag behind them.
     """
 
+    params: Pix2PixParams
     losses = (
         "train_generator_loss",
         "train_adversarial_loss",
@@ -58,7 +59,7 @@ class Pix2PixLoop(Loop):
         seed: int,
         encoder_weights: Path | None,
     ) -> None:
-        super().__init__(params, pack, batch_size=batch_size, seed=seed)
+        super().__init__(params, pack, batch_size=batch_size, seed=seed, encoder_weights=encoder_weights)
         self._generator = build_generator(params, pack.image_size, seed=seed, encoder_weights=encoder_weights)
         self._discriminator = build_patchgan(
             pack.image_size, width=params.width, batch_norm=params.batch_norm, seed=seed
@@ -73,7 +74,9 @@ class Pix2PixLoop(Loop):
         if params.encoder == "mobilenetv2":
             names = unfrozen_names(self._generator.network)
             count = self.trainable_encoder_parameters
-            _log.info("The encoder trains %d parameters in %d layers: %s", count, len(names), ", ".join(names))
+            _log.info(
+                "The encoder trains %d parameters in %d layers: %s", count, len(names), ", ".join(names)
+            )
 
     @property
     def generator(self) -> Generator:
@@ -93,7 +96,7 @@ class Pix2PixLoop(Loop):
         judges = self._discriminator.trainable_variables
         with tf.GradientTape() as generating:
             fake = 2 * self._generator.rgb(luma, training=True) - 1
-        # Two tapes that meet at the fake: the chain rule joins them, and neither update runs through the other's network.
+        # Two tapes that meet at the fake: the chain rule joins them, and no update runs through the other's network.
         with tf.GradientTape(persistent=True) as judging:
             judging.watch(fake)
             on_real = self._discriminator([gray, real], training=True)
@@ -101,7 +104,9 @@ class Pix2PixLoop(Loop):
             adversarial = _cross_entropy(on_fake, real=True)
             l1 = tf.reduce_mean(tf.abs(real - fake))
             generator_loss = adversarial + self._lambda * l1
-            discriminator_loss = (_cross_entropy(on_real, real=True) + _cross_entropy(on_fake, real=False)) / 2
+            discriminator_loss = (
+                _cross_entropy(on_real, real=True) + _cross_entropy(on_fake, real=False)
+            ) / 2
         wanted = judging.gradient(generator_loss, fake)
         judged = judging.gradient(discriminator_loss, judges)
         del judging

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,40 +72,43 @@ class Run:
 class CnnRun(Run):
     """Train one CNN autoencoder, with a progress bar and a line of metrics each epoch."""
 
-    params: CnnParams = CnnParams()
+    params: CnnParams = field(default_factory=CnnParams)
 
 
 @dataclass(frozen=True)
 class Pix2PixRun(Run):
     """Train one Pix2Pix, with a progress bar and a line of metrics each epoch."""
 
-    params: Pix2PixParams = Pix2PixParams()
+    params: Pix2PixParams = field(default_factory=Pix2PixParams)
 
 
-def main(kind: type[Run]) -> int:
+def main(kind: type[Run], command: str) -> int:
     """Read the command line as a `kind` of run and train; return the exit status (2 for bad input)."""
+    # Worker processes import the main module once more: this one is light, the loops bring TensorFlow.
+    sys.modules["__main__"] = sys.modules[__name__]
     try:
-        run = tyro.cli(kind, config=(tyro.conf.OmitArgPrefixes,))
-        _train(run)
+        run = tyro.cli(kind, prog=command, config=(tyro.conf.OmitArgPrefixes,))
+        return _train(run)
     except ValueError as error:
         # All that a flag, the data or a file can do wrong is raised as a named subclass of ValueError.
         if type(error) is ValueError:
             raise
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
+        sys.stderr.write("Stopped.\n")
         return 130
-    return 0
 
 
-def _train(run: Run) -> None:
+def _train(run: Run) -> int:
     from trainables.data.pack import build_pack, open_pack
 
     report = build_pack(run.data, run.image_size, seed=run.seed, cache=CACHE.expanduser())
     pack = open_pack(report.path)
     parts = ", ".join(f"{count} {part}" for part, count in report.counts.items())
-    _OUTPUT.print(f"{report.source}: {parts} images of {report.classes} classes, {len(report.skipped)} skipped")
+    _OUTPUT.print(
+        f"{report.source}: {parts} images of {report.classes} classes, {len(report.skipped)} skipped"
+    )
 
     from trainables import hardware
 
@@ -126,6 +129,15 @@ def _train(run: Run) -> None:
     )
     for name, values in baselines(pack.images[pack.indices("validation")], seed=run.seed).items():
         _OUTPUT.print(f"{name + ':':13}{_line(values)}")
+    try:
+        _epochs(run, loop, pack)
+    except DivergedError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _epochs(run: Run, loop: "Loop", pack: "Pack") -> None:
     with Progress(
         TextColumn("epoch {task.fields[epoch]}/" + str(run.epochs)),
         BarColumn(),

@@ -46,10 +46,15 @@ def smooth(points: np.ndarray, samples: int = 6) -> np.ndarray:
     return curve
 
 
+def parse(points: str) -> np.ndarray:
+    """The points of an outline written in hundredths, `x,y x,y`, as float64 [n, 2]."""
+    return np.array([point.split(",") for point in points.split()], dtype=np.float64) / 100
+
+
 @lru_cache(maxsize=1024)
-def curve(points: tuple[tuple[float, float], ...]) -> np.ndarray:
-    """`smooth` of fixed points, computed once; the array is shared, so do not write into it."""
-    outline = smooth(np.array(points, dtype=np.float64))
+def curve(points: str) -> np.ndarray:
+    """`smooth` of an outline written in hundredths, computed once; the array is shared and read-only."""
+    outline = smooth(parse(points))
     outline.flags.writeable = False
     return outline
 
@@ -83,6 +88,17 @@ class Canvas:
             flat = [value * self.pixels for value in chain.from_iterable(points)]
         self._draw.polygon(flat, fill=fill)
 
+    def box(self, left: float, top: float, right: float, bottom: float, fill: tuple[int, ...] | int) -> None:
+        """Fill an upright rectangle."""
+        self.polygon(((left, top), (right, top), (right, bottom), (left, bottom)), fill)
+
+    def trapezoid(
+        self, x: float, top: tuple[float, float], bottom: tuple[float, float], fill: tuple[int, ...] | int
+    ) -> None:
+        """Fill an upright trapezoid about the middle `x`; `top` and `bottom` are each a height and a half width."""
+        (high, above), (low, below) = top, bottom
+        self.polygon(((x - above, high), (x + above, high), (x + below, low), (x - below, low)), fill)
+
     def disc(
         self, x: float, y: float, radius: float, fill: tuple[int, ...] | int, height: float | None = None
     ) -> None:
@@ -91,7 +107,9 @@ class Canvas:
         box = (x - radius, y - half, x + radius, y + half)
         self._draw.ellipse([value * self.pixels for value in box], fill=fill)
 
-    def strokes(self, starts: np.ndarray, ends: np.ndarray, width: float, fills: Iterable[tuple[int, ...]]) -> None:
+    def strokes(
+        self, starts: np.ndarray, ends: np.ndarray, width: float, fills: Iterable[tuple[int, ...]]
+    ) -> None:
         """Fill many tapered strokes: from `starts` [n, 2], broadest (`width`) at a third of the way, to `ends`."""
         along = ends - starts
         length = np.hypot(along[:, 0], along[:, 1])[:, None] + 1e-9

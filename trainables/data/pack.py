@@ -32,8 +32,9 @@ MIN_IMAGES = 20
 MIN_HELD_OUT = 2
 MIN_IMAGE_SIZE = 32
 
-_IMAGES_PER_WORKER = 200
+_IMAGES_PER_WORKER = 100
 _CHUNK_BYTES = 32 * 2**20
+_DAMAGE = (OSError, ValueError, KeyError, pa.ArrowException)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ class Pack:
     path: Path
     fingerprint: str
     source: str
-    """What a person would call the data: "drawn birds", "/data/birds"."""
+    """What a person would call the data it was built from: "drawn birds", "/data/birds"."""
     images: np.ndarray = field(repr=False)
     """uint8 [n, size, size, 3], RGB."""
     labels: np.ndarray = field(repr=False)
@@ -114,19 +115,19 @@ def build_pack(
     source = resolve(data)
     fingerprint = _fingerprint(source, image_size, seed)
     path = cache / f"{fingerprint[:16]}.arrow"
-    table = _find(path, fingerprint)
-    built = table is None
-    if table is None:
-        table = _build(source, image_size, seed, fingerprint, workers or _processors())
-        _write(table, path)
-    pack = _as_pack(table, path)
+    batch = _find(path, fingerprint)
+    built = batch is None
+    if batch is None:
+        batch = _build(source, image_size, seed, fingerprint, workers or _processors())
+        _write(batch, path)
+    pack = _as_pack(batch, path)
     return PackReport(
         path=path,
         fingerprint=fingerprint,
         source=source.title,
         counts={part: len(pack.indices(part)) for part in PARTS},
         classes=len(pack.classes),
-        skipped=tuple((name, reason) for name, reason in json.loads(table.schema.metadata[b"skipped"])),
+        skipped=tuple((name, reason) for name, reason in json.loads(_metadata(batch)["skipped"])),
         built=built,
         seconds=time.perf_counter() - started,
     )
@@ -144,7 +145,7 @@ def open_pack(path: Path) -> Pack:
         raise DataError(f"{path} is missing: build the pack again.")
     try:
         return _as_pack(_map(path), path)
-    except (OSError, ValueError, KeyError) as error:
+    except _DAMAGE as error:
         raise DataError(f"{path} is damaged or no pack ({error}): delete it and build it again.") from error
 
 
@@ -167,17 +168,15 @@ def _fingerprint(source: Source, image_size: int, seed: int) -> str:
 
 
 def _find(path: Path, fingerprint: str) -> pa.RecordBatch | None:
-    """Return the cached pack if it is whole: right fingerprint, right checksum."""
+    """Return the cached pack if it is whole."""
     try:
         batch = _map(path)
-        metadata = batch.schema.metadata
-        if metadata[b"fingerprint"].decode() == fingerprint and metadata[b"checksum"].decode() == _checksum(
-            batch
-        ):
-            return batch
-    except (OSError, ValueError, KeyError):
+        metadata = _metadata(batch)
+        checksum = metadata.pop("checksum")
+        whole = metadata["fingerprint"] == fingerprint and checksum == _checksum(batch, metadata)
+    except _DAMAGE:
         return None
-    return None
+    return batch if whole else None
 
 
 def _build(source: Source, image_size: int, seed: int, fingerprint: str, workers: int) -> pa.RecordBatch:
@@ -199,33 +198,29 @@ def _build(source: Source, image_size: int, seed: int, fingerprint: str, workers
     numbers = {name: number for number, name in enumerate(classes)}
     labels = np.array([numbers[class_names[row]] for row in rows], np.int64)
     codes = split(labels, near_duplicates(images, labels), seed)
-    counts = {part: int(count) for part, count in zip(PARTS, np.bincount(codes, minlength=3), strict=True)}
-    if min(counts["validation"], counts["test"]) < MIN_HELD_OUT:
-        raise DataError(
-            f"{source.title} has {len(rows)} images, but so many are near-duplicates of each other that "
-            f"{counts['validation']} are left to validate and {counts['test']} to test, and each needs "
-            f"{MIN_HELD_OUT}: add different images."
-        )
-    pixels = pa.array(images.reshape(-1))
-    columns = {
-        "image": pa.FixedSizeListArray.from_arrays(pixels, image_size * image_size * 3),
-        "label": pa.array(labels),
-        "name": pa.array([names[row] for row in rows], pa.string()),
-        "split": pa.array(codes),
+    _check_held_out(source, codes)
+    columns = [
+        pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), image_size * image_size * 3),
+        pa.array(labels),
+        pa.array([names[row] for row in rows], pa.string()),
+        pa.array(codes),
+    ]
+    batch = pa.record_batch(columns, schema=_schema(image_size))
+    metadata = {
+        "schema_version": SCHEMA_VERSION,
+        "fingerprint": fingerprint,
+        "source": source.title,
+        "classes": json.dumps(classes),
+        "image_size": str(image_size),
+        "seed": str(seed),
+        "skipped": json.dumps(skipped),
     }
-    batch = pa.record_batch(columns)
-    return batch.replace_schema_metadata(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "fingerprint": fingerprint,
-            "source": source.title,
-            "classes": json.dumps(classes),
-            "image_size": str(image_size),
-            "seed": str(seed),
-            "skipped": json.dumps(skipped),
-            "checksum": _checksum(batch),
-        }
-    )
+    return batch.replace_schema_metadata(metadata | {"checksum": _checksum(batch, metadata)})
+
+
+def _schema(image_size: int) -> pa.Schema:
+    pixels = pa.list_(pa.uint8(), image_size * image_size * 3)
+    return pa.schema([("image", pixels), ("label", pa.int64()), ("name", pa.string()), ("split", pa.int8())])
 
 
 def _check_count(source: Source, usable: int, skipped: list[tuple[str, str]]) -> None:
@@ -235,6 +230,15 @@ def _check_count(source: Source, usable: int, skipped: list[tuple[str, str]]) ->
         raise DataError(
             f"{source.title} has {usable} usable images, but at least {MIN_IMAGES} are needed: add images. "
             f"{len(skipped)} were skipped{':' if skipped else '.'}{shown}{more}"
+        )
+
+
+def _check_held_out(source: Source, codes: np.ndarray) -> None:
+    _, validation, test = np.bincount(codes, minlength=len(PARTS))
+    if min(validation, test) < MIN_HELD_OUT:
+        raise DataError(
+            f"{source.title} has {len(codes)} images, but so many are near-duplicates of each other that {validation} "
+            f"are left to validate and {test} to test, and each needs {MIN_HELD_OUT}: add different images."
         )
 
 
@@ -292,16 +296,22 @@ def _map(path: Path) -> pa.RecordBatch:
     reader = pa.ipc.open_file(pa.memory_map(str(path)))
     if reader.num_record_batches != 1:
         raise ValueError(f"{reader.num_record_batches} record batches instead of one")
-    version = (reader.schema.metadata or {})[b"schema_version"].decode()
-    if version != SCHEMA_VERSION:
-        raise ValueError(f"schema version {version} instead of {SCHEMA_VERSION}")
     batch = reader.get_batch(0)
+    metadata = _metadata(batch)
+    if metadata["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(f"schema version {metadata['schema_version']} instead of {SCHEMA_VERSION}")
+    if not batch.schema.equals(_schema(int(metadata["image_size"]))):
+        raise ValueError(f"the columns {batch.schema.names} are not a pack's")
     batch.validate(full=True)
     return batch
 
 
+def _metadata(batch: pa.RecordBatch) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in (batch.schema.metadata or {}).items()}
+
+
 def _as_pack(batch: pa.RecordBatch, path: Path) -> Pack:
-    metadata = {key.decode(): value.decode() for key, value in batch.schema.metadata.items()}
+    metadata = _metadata(batch)
     size = int(metadata["image_size"])
     pixels = batch.column("image").values.to_numpy(zero_copy_only=True)
     return Pack(
@@ -316,9 +326,9 @@ def _as_pack(batch: pa.RecordBatch, path: Path) -> Pack:
     )
 
 
-def _checksum(batch: pa.RecordBatch) -> str:
-    """CRC-32 of all columns' values."""
-    checksum = 0
+def _checksum(batch: pa.RecordBatch, metadata: dict[str, str]) -> str:
+    """CRC-32 of the metadata and of all columns' values."""
+    checksum = zlib.crc32(json.dumps(sorted(metadata.items())).encode())
     for column in batch.columns:
         for buffer in column.buffers():
             if buffer is not None:

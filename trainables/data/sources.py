@@ -186,7 +186,7 @@ def resolve(data: str | None) -> Source:
 
 def _kaggle(data: str) -> Folder:
     handle = data.removeprefix("kaggle:")
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", handle):
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", handle):
         raise DataError(
             f"data is {data!r}, but a Kaggle data set is written kaggle:OWNER/NAME: "
             "for example kaggle:davemahony/20-uk-garden-birds."

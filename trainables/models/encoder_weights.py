@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -61,10 +62,13 @@ def load_into(full: "keras.Model", path: Path) -> None:
     """
     _check_name(path)
     try:
-        full.load_weights(path)
+        with warnings.catch_warnings():
+            # Keras only warns of layers that a file lacks, and leaves them as they were drawn.
+            warnings.simplefilter("error", UserWarning)
+            full.load_weights(path)
     except OSError as error:
         raise WeightsError(f"{path} is damaged or no HDF5 file, but {_RULE}: {_REMEDY}.") from error
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, UserWarning) as error:
         raise WeightsError(f"{path} holds something else, but {_RULE}: {_REMEDY}.") from error
     if not all(np.isfinite(array).all() for array in full.get_weights()):
         raise WeightsError(f"{path} holds NaN or infinity, but {_RULE}, all finite: {_REMEDY}.")

@@ -44,10 +44,18 @@ def test_images_come_in_natural_order_whatever_the_case_of_their_extension(birds
     assert names == [f"({index})" for count in (12, 10, 8) for index in range(1, count + 1)]
 
 
-def test_hidden_files_and_what_macs_leave_behind_are_not_images(birds_folder: Path, make_picture: MakePicture) -> None:
+def test_hidden_files_and_what_macs_leave_behind_are_not_images(
+    birds_folder: Path, make_picture: MakePicture
+) -> None:
     expected = resolve(str(birds_folder)).names
-    for path in ("Wren/._(1).png", ".thumbnails/(1).png", "__MACOSX/Wren/(1).png", "notes.txt", "Wren/Thumbs.db"):
-        (birds_folder / path).parent.mkdir(exist_ok=True)
+    for path in (
+        "Wren/._(1).png",
+        ".thumbnails/(1).png",
+        "__MACOSX/Wren/(1).png",
+        "notes.txt",
+        "Wren/Thumbs.db",
+    ):
+        (birds_folder / path).parent.mkdir(parents=True, exist_ok=True)
         (birds_folder / path).write_bytes((birds_folder / "Wren/(1).JPG").read_bytes())
     assert resolve(str(birds_folder)).names == expected
     archive = zipped(birds_folder, birds_folder.parent / "birds.zip")
@@ -103,7 +111,9 @@ def test_a_zip_written_with_backslashes_has_its_classes(tmp_path: Path, birds_fo
     assert isinstance(pictures(source)[0], np.ndarray)
 
 
-def test_a_damaged_member_of_a_zip_is_named_and_the_others_are_read(tmp_path: Path, birds_folder: Path) -> None:
+def test_a_damaged_member_of_a_zip_is_named_and_the_others_are_read(
+    tmp_path: Path, birds_folder: Path
+) -> None:
     path = zipped(birds_folder, tmp_path / "birds.zip")
     content = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as archive:
@@ -111,7 +121,9 @@ def test_a_damaged_member_of_a_zip_is_named_and_the_others_are_read(tmp_path: Pa
     content[member.header_offset + 300] ^= 255
     path.write_bytes(content)
     source = resolve(str(path))
-    bad = {name: why for name, why in zip(source.names, pictures(source), strict=True) if isinstance(why, str)}
+    bad = {
+        name: why for name, why in zip(source.names, pictures(source), strict=True) if isinstance(why, str)
+    }
     assert list(bad) == ["Wren/(1).JPG"]
     assert "CRC" in bad["Wren/(1).JPG"]
 
@@ -138,7 +150,9 @@ def test_a_damaged_zip_is_refused(keep: float, tmp_path: Path, birds_folder: Pat
         resolve(str(path))
 
 
-@pytest.mark.parametrize(("sizes", "message"), [([2**30], "unpacked in memory"), ([2**27] * 3, "decompression")])
+@pytest.mark.parametrize(
+    ("sizes", "message"), [([2**30], "unpacked in memory"), ([2**27] * 3, "decompression")]
+)
 def test_a_zip_that_would_fill_the_memory_is_refused(sizes: list[int], message: str, tmp_path: Path) -> None:
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -165,13 +179,15 @@ def test_linked_folders_are_followed_and_a_circle_ends(tmp_path: Path, birds_fol
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that are no Unicode")
 def test_a_name_that_is_no_unicode_is_shown_readably_and_read(birds_folder: Path) -> None:
-    os.rename(birds_folder / "Wren/(1).JPG", os.fsencode(birds_folder) + b"/Wren/\xff.jpg")
+    (birds_folder / "Wren/(1).JPG").rename(birds_folder / os.fsdecode(b"Wren/\xff.jpg"))
     source = resolve(str(birds_folder))
     assert "Wren/\ufffd.jpg" in source.names
     assert all(isinstance(picture, np.ndarray) for picture in pictures(source))
 
 
-def test_content_and_names_make_the_identity_but_not_times_and_places(tmp_path: Path, birds_folder: Path) -> None:
+def test_content_and_names_make_the_identity_but_not_times_and_places(
+    tmp_path: Path, birds_folder: Path
+) -> None:
     original = resolve(str(birds_folder)).identity
     os.utime(birds_folder / "Wren/(1).JPG", (0, 0))
     moved = birds_folder.rename(tmp_path / "elsewhere")

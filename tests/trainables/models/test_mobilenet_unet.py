@@ -26,6 +26,12 @@ CONSUMED = (
     "block_1_expand_relu",
 )
 
+LAST_TWENTY = [
+    "block_10_depthwise",
+    "block_10_project",
+    *(f"block_{block}_{part}" for block in range(11, 17) for part in ("expand", "depthwise", "project")),
+]
+
 
 def small(image_size: int = 32, **changed: object) -> keras.Model:
     params = {
@@ -55,8 +61,7 @@ def names_with_kernel(model: keras.Model) -> list[str]:
     return [w.path.split("/")[0] for w in model.weights if w.name == "kernel"]
 
 
-@pytest.mark.parametrize("channels", [2, 3])
-@pytest.mark.parametrize("image_size", [32, 64, 128])
+@pytest.mark.parametrize(("image_size", "channels"), [(32, 2), (64, 3), (128, 2), (128, 3)])
 def test_gray_becomes_a_picture_of_the_same_size_within_minus_one_and_one(
     image_size: int, channels: int
 ) -> None:
@@ -128,27 +133,22 @@ def test_the_encoder_has_as_many_kernels_as_the_constant_says() -> None:
     assert (kernels[0], kernels[-1]) == ("Conv1", "block_16_project")
 
 
-@pytest.mark.parametrize("count", [0, 1, 20, ENCODER_KERNELS])
-def test_unfreezing_n_trains_exactly_the_last_n_kernels_and_no_normalisation(count: int) -> None:
-    model = small(unfrozen_layers=count, batch_norm=True)
+@pytest.mark.parametrize(
+    ("count", "parameters"), [(0, 0), (1, 307_200), (20, 1_525_632), (ENCODER_KERNELS, 1_780_160)]
+)
+def test_unfreezing_n_trains_exactly_the_last_n_kernels_and_no_normalisation(
+    count: int, parameters: int
+) -> None:
+    model = small(unfrozen_layers=count)
     encoder = model.get_layer("encoder")
-    last = names_with_kernel(build_encoder(32, weights=None, seed=0))[ENCODER_KERNELS - count :]
+    last = names_with_kernel(encoder)[ENCODER_KERNELS - count :]
 
     assert list(unfrozen_names(model)) == last
+    assert last[-20:] == LAST_TWENTY[20 - min(count, 20) :]
     assert [w.path for w in encoder.trainable_weights] == [f"{name}/kernel" for name in last]
-    assert unfrozen_parameters(model) == sum(w.numpy().size for w in encoder.trainable_weights)
+    assert unfrozen_parameters(model) == parameters
     # All of the decoder trains: the statistics of its five normalisations are what is left.
     assert len(model.non_trainable_weights) - len(encoder.non_trainable_weights) == 2 * 5
-
-
-def test_one_and_twenty_unfrozen_layers_are_those_of_the_last_blocks() -> None:
-    assert unfrozen_names(small(unfrozen_layers=1)) == ("block_16_project",)
-    assert unfrozen_parameters(small(unfrozen_layers=1)) == 960 * 320
-    assert unfrozen_names(small(unfrozen_layers=20)) == (
-        "block_10_depthwise",
-        "block_10_project",
-        *(f"block_{b}_{part}" for b in range(11, 17) for part in ("expand", "depthwise", "project")),
-    )
 
 
 @pytest.mark.parametrize("count", [-1, ENCODER_KERNELS + 1])
@@ -171,15 +171,11 @@ def test_training_moves_the_unfrozen_kernels_and_not_one_bit_of_anything_else_in
     before = {w.path: w.numpy() for w in encoder.weights}
     optimizer = keras.optimizers.Adam(1e-2)
 
-    @tf.function
-    def step(images: tf.Tensor) -> None:
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.abs(model(images, training=True) - 0.5))
-        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
-
     head = model.get_layer("head").kernel.numpy()
     for _ in range(2):
-        step(tf.constant(gray(4)))
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.abs(model(gray(4), training=True) - 0.5))
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
 
     assert not np.array_equal(head, model.get_layer("head").kernel)
     moved = [w.path for w in encoder.weights if before[w.path].tobytes() != w.numpy().tobytes()]

@@ -1,0 +1,120 @@
+"""The live view of a study: `python -m search.dashboard STUDY` serves optuna-dashboard on its journal.
+
+It works while the study runs and after, and it only looks: requests that would change the record are refused.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import tyro
+from rich.console import Console
+
+from results.store import StudyError, StudyFolder, open_study, read_config
+from search.config import ConfigError
+from search.report import say
+
+HOST = "127.0.0.1"
+"""This machine alone: the page knows no passwords. From elsewhere it is reached through an ssh tunnel."""
+
+
+Application = Callable[..., Iterable[bytes]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """Show a study's learning curves, parameter importances and trials in the browser."""
+
+    study: tyro.conf.Positional[Path]
+    """The study's folder."""
+
+    port: int = 8080
+    """To serve on; 0 takes a free one."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Keep the terminal calm."""
+
+
+def make_dashboard(folder: StudyFolder, port: int) -> WSGIServer:
+    """Make the server, already listening; `serve_forever` runs it.
+
+    Raises
+    ------
+    ConfigError
+        The port is taken, or the study has no journal.
+    """
+    import optuna_dashboard
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    if not folder.journal.is_file():
+        raise ConfigError(
+            f"{folder.path} has no {folder.journal.name}: the study has not begun, or it was moved away."
+        )
+    pages = optuna_dashboard.wsgi(JournalStorage(JournalFileBackend(str(folder.journal))))
+    try:
+        return make_server(
+            HOST, port, _answer_with(pages, folder), server_class=_Server, handler_class=_Quiet
+        )
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"--port is {port}, which cannot be served on ({error}): take another, or 0."
+        ) from None
+
+
+def _answer_with(pages: Application, folder: StudyFolder) -> Application:
+    """Optuna's pages, to be looked at, and the gallery as it is now."""
+    from results.gallery import write_gallery
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in {"GET", "HEAD"}:
+            if environ["PATH_INFO"] != "/gallery":
+                return pages(environ, start_response)
+            start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
+            return [write_gallery(folder).read_bytes()]
+        start_response("405 Method Not Allowed", [("Content-Type", "text/plain"), ("Allow", "GET, HEAD")])
+        return [b"This dashboard only looks: the study's journal is its record.\n"]
+
+    return answer
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until Ctrl-C; the exit status is 0, or 2 where there is no such study or port."""
+    console, errors = Console(), Console(stderr=True)
+    command = tyro.cli(Command, args=arguments, prog="python -m search.dashboard")
+    try:
+        folder = open_study(command.study)
+        server = make_dashboard(folder, command.port)
+    except (ConfigError, StudyError) as error:
+        say(errors, f"error: {error}")
+        return 2
+    say(console, f"study          http://{HOST}:{server.server_port}/dashboard/studies/0")
+    say(console, f"gallery        http://{HOST}:{server.server_port}/gallery")
+    ray_dashboard = read_config(folder).get("ray_dashboard")
+    if ray_dashboard:
+        say(
+            console,
+            f"Ray            {ray_dashboard} (while the study runs; `ray get-auth-token` prints its password)",
+        )
+    say(console, "Ctrl-C ends it.", style="dim")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.server_close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

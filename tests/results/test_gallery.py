@@ -1,0 +1,158 @@
+import base64
+import io
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from results.gallery import write_gallery
+from results.store import StudyError, StudyWriter
+
+
+class Page(HTMLParser):
+    """What the tests look at: cards in order, their attributes, images, text, and everything that is fetched."""
+
+    VOID = frozenset({"meta", "img", "circle", "polyline", "line"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.cards: list[dict[str, str]] = []
+        self.images: list[dict[str, str]] = []
+        self.fetched: list[str] = []
+        self.badges: list[tuple[str, str]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        values = {name: value or "" for name, value in attributes}
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "article":
+            self.cards.append(values)
+        if tag == "img" and "src" in values:
+            self.images.append(values)
+        if "badge" in values.get("class", "").split():
+            self.badges.append((values["class"], values["title"]))
+        self.fetched += [values[name] for name in ("src", "href", "srcset", "action") if name in values]
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture
+def page(study):
+    return Page(write_gallery(study.path).read_text(encoding="utf-8"))
+
+
+def picture(image: dict[str, str]) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(image["src"].partition(",")[2])))
+
+
+def test_the_page_is_whole_and_fetches_nothing(study, page):
+    text = study.gallery.read_text(encoding="utf-8")
+    assert page.open == []
+    assert all(address.startswith("data:image/") for address in page.fetched)
+    assert not re.search(r"@import|url\(|https?://|fetch\(", text)
+
+
+def test_trials_stand_best_first_and_failed_ones_last(page):
+    values = [float(card["data-val_swd"]) for card in page.cards[:-1]]
+    assert values == sorted(values)
+    assert values[0] == 2.0
+    assert page.cards[-1]["data-state"] == "FAIL"
+    assert len(page.cards) == 9
+
+
+def test_every_strip_is_the_newest_and_says_in_words_what_it_shows(page):
+    assert len(page.images) == 8  # all but the failed trial, which saved none
+    assert page.images[0]["alt"].startswith("Strip of trial 2 after epoch 4: gray input, output and truth")
+    red, green, _ = picture(page.images[0]).getpixel((16, 48))
+    # The output's disc of epoch 4 is (180, 120, 40); JPEG moves it by a few levels.
+    assert abs(red - 180) < 12
+    assert abs(green - 120) < 12
+
+
+def test_badges_mark_the_best_the_references_the_stopped_and_the_failed(page):
+    assert page.badges[0] == ("badge first", "best")
+    assert ("badge reference", "reference: pix2pix as published") in page.badges
+    assert ("badge pruned", "stopped after epoch 1") in page.badges
+    assert ("badge fail", "failed: the generator's loss became NaN") in page.badges
+
+
+def test_the_verdict_and_both_baselines_are_said(page):
+    text = "".join(page.text)
+    assert "Trial 2 beats all 2 reference points." in text
+    assert "Baseline: gray copied" in text
+    assert "Baseline: true mean chroma (an oracle)" in text
+
+
+def test_what_others_wrote_is_shown_and_not_run(study):
+    writer = StudyWriter(study.path)
+    evil = "<script>alert('x')</script>\"'&"
+    writer.record_trial(
+        {"trial": 9, "state": "FAIL", "reason": evil, "reference": evil, "params.encoder": evil}
+    )
+    writer.write_config(
+        {"name": evil, "objective": "val_swd", "data": {"source": evil}, "baselines": {evil: {}}}
+    )
+    text = write_gallery(study).read_text(encoding="utf-8")
+    page = Page(text)
+    assert text.count("<script>") == 1
+    assert "".join(page.text).count(evil) >= 5
+    assert page.open == []
+
+
+def test_a_half_written_strip_gives_way_to_the_one_before(study):
+    newest = study.samples(2) / "epoch-004.png"
+    newest.write_bytes(newest.read_bytes()[:60])
+    page = Page(write_gallery(study).read_text(encoding="utf-8"))
+    assert "after epoch 3" in page.images[0]["alt"]
+
+
+def test_a_study_without_trials_has_a_page_too(tmp_path):
+    writer = StudyWriter(tmp_path / "new")
+    writer.write_config({"name": "new"})
+    page = Page(write_gallery(tmp_path / "new").read_text(encoding="utf-8"))
+    assert page.cards == []
+    assert "No trial to show." in "".join(page.text)
+
+
+def test_the_page_names_the_command_that_colours_a_photo_once_weights_are_there(study, page):
+    assert "results.colorize" not in "".join(page.text)
+    study.checkpoint(3).mkdir(parents=True)
+    study.best_weights(3).write_bytes(b"weights")
+    again = Page(write_gallery(study).read_text(encoding="utf-8"))
+    assert "python -m results.colorize" in "".join(again.text)
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(study):
+    old = write_gallery(study).read_text(encoding="utf-8")
+    study.gallery.with_name(".gallery.html.tmp").mkdir()
+    with pytest.raises(StudyError, match=r"gallery\.html could not be written"):
+        write_gallery(study)
+    assert study.gallery.read_text(encoding="utf-8") == old
+
+
+def test_the_command_line_prints_the_path_and_refuses_what_is_no_study(study, tmp_path):
+    def run(folder):
+        command = [sys.executable, "-m", "results.gallery", str(folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert run(study.path).stdout == f"{study.gallery}\n"
+    refused = run(tmp_path / "absent")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"{tmp_path / 'absent'} does not exist")
+    assert refused.stderr.count("\n") == 1

@@ -1,0 +1,363 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from results.store import (
+    EPOCHS,
+    METRICS,
+    STATES,
+    TRIALS,
+    StudyError,
+    StudyFolder,
+    StudyWriter,
+    find_studies,
+    open_study,
+    read_config,
+    read_epochs,
+    read_trials,
+)
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> StudyWriter:
+    writer = StudyWriter(tmp_path / "garden")
+    writer.write_config({"name": "garden"})
+    return writer
+
+
+def keys(table: pa.Table) -> list[tuple[int, int]]:
+    return list(zip(table["trial"].to_pylist(), table["epoch"].to_pylist(), strict=True))
+
+
+def python(script: str, *arguments: object) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
+
+
+def test_what_was_recorded_is_read_back(writer):
+    metrics = {metric: 0.5 + place for place, metric in enumerate(METRICS)}
+    now = datetime(2025, 6, 3, 9, 14, 22, 250_000, tzinfo=UTC)
+    epoch = {"trial": 3, "epoch": 2, "train_loss": 0.25, **metrics, "epoch_seconds": 4.0, "timestamp": now}
+    trial = {"trial": 3, "state": "COMPLETE", "reference": "λ 80", "epochs": 2, **metrics, "params.width": 64}
+    writer.record_epoch(epoch)
+    writer.record_trial(trial)
+
+    (read_epoch,) = read_epochs(writer.folder.path).to_pylist()
+    (read_trial,) = read_trials(str(writer.folder.path)).to_pylist()
+
+    assert {name: value for name, value in read_epoch.items() if value is not None} == epoch
+    assert {name: value for name, value in read_trial.items() if value is not None} == trial
+
+
+def test_every_table_has_the_declared_columns_also_when_it_is_empty(writer):
+    assert read_trials(writer.folder).schema.equals(TRIALS, check_metadata=True)
+    assert read_epochs(writer.folder).schema.equals(EPOCHS, check_metadata=True)
+    writer.record_trial({"trial": 0, "state": "RUNNING"})
+    writer.record_epoch({"trial": 0, "epoch": 1})
+    writer.compact()
+    assert read_trials(writer.folder).schema.equals(TRIALS, check_metadata=True)
+    assert read_epochs(writer.folder).schema.equals(EPOCHS, check_metadata=True)
+
+
+def test_the_docstring_describes_every_column():
+    from results import store
+
+    for column in {*TRIALS.names, *EPOCHS.names} - set(METRICS):
+        assert f"| {column} | " in store.__doc__
+    for name in (*METRICS, *STATES):
+        assert name in store.__doc__
+
+
+def test_an_epoch_recorded_again_replaces_the_first(writer):
+    writer.record_epoch({"trial": 0, "epoch": 1, "val_swd": 5.0})
+    writer.record_epoch({"trial": 0, "epoch": 1, "val_swd": 4.0})
+    assert read_epochs(writer.folder)["val_swd"].to_pylist() == [4.0]
+
+
+def test_epochs_come_in_order_of_trial_and_epoch_whatever_order_they_were_recorded_in(writer):
+    wanted = [(trial, epoch) for trial in (2, 9, 10, 10_001) for epoch in (1, 2, 11)]
+    for trial, epoch in random.Random(0).sample(wanted, len(wanted)):
+        writer.record_epoch({"trial": trial, "epoch": epoch})
+    assert keys(read_epochs(writer.folder)) == wanted
+
+
+def test_compacting_leaves_one_file_with_every_epoch(writer):
+    for epoch in (1, 2):
+        writer.record_epoch({"trial": 0, "epoch": epoch, "val_swd": 5.0 - epoch})
+    before = read_epochs(writer.folder)
+    writer.compact()
+    assert [file.name for file in writer.folder.epochs.iterdir()] == ["all.parquet"]
+    assert read_epochs(writer.folder).equals(before)
+    writer.compact()
+    assert read_epochs(writer.folder).equals(before)
+
+
+def test_an_epoch_recorded_after_compaction_wins_over_the_compacted_one(writer):
+    for epoch in (1, 2):
+        writer.record_epoch({"trial": 0, "epoch": epoch, "val_swd": 5.0})
+    writer.compact()
+    writer.record_epoch({"trial": 0, "epoch": 2, "val_swd": 4.0})
+    assert read_epochs(writer.folder)["val_swd"].to_pylist() == [5.0, 4.0]
+    writer.compact()
+    assert read_epochs(writer.folder)["val_swd"].to_pylist() == [5.0, 4.0]
+
+
+def test_a_crash_between_merging_and_deleting_leaves_no_epoch_twice(writer):
+    for epoch in (1, 2):
+        writer.record_epoch({"trial": 0, "epoch": epoch})
+    part = writer.folder.epoch(0, 2)
+    content = part.read_bytes()
+    writer.compact()
+    part.write_bytes(content)
+    assert keys(read_epochs(writer.folder)) == [(0, 1), (0, 2)]
+
+
+def test_recording_a_trial_again_replaces_its_row(writer):
+    writer.record_trial({"trial": 1, "state": "RUNNING", "reason": "none yet"})
+    writer.record_trial({"trial": 0, "state": "RUNNING"})
+    writer.record_trial({"trial": 1, "state": "PRUNED"})
+    table = read_trials(writer.folder)
+    assert table.select(["trial", "state", "reason"]).to_pylist() == [
+        {"trial": 0, "state": "RUNNING", "reason": None},
+        {"trial": 1, "state": "PRUNED", "reason": None},
+    ]
+
+
+def test_a_new_writer_continues_the_study_that_is_there(writer):
+    writer.record_trial({"trial": 0, "state": "COMPLETE", "params.width": 32})
+    StudyWriter(writer.folder.path).record_trial({"trial": 1, "state": "RUNNING", "params.depth": 5})
+    rows = read_trials(writer.folder).select(["trial", "params.width", "params.depth"]).to_pylist()
+    assert rows == [
+        {"trial": 0, "params.width": 32, "params.depth": None},
+        {"trial": 1, "params.width": None, "params.depth": 5},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "read"),
+    [
+        ([1, 2], pa.int64(), [1, 2]),
+        ([1, None, 2], pa.int64(), [1, None, 2]),
+        ([1, 2.5], pa.float64(), [1.0, 2.5]),
+        ([np.float32(0.5), np.int64(2)], pa.float64(), [0.5, 2.0]),
+        ([True, False], pa.bool_(), [True, False]),
+        (["unet", 3], pa.string(), ["unet", "3"]),
+        ([True, 2], pa.string(), ["True", "2"]),
+    ],
+)
+def test_a_parameter_column_takes_the_narrowest_type_that_holds_its_values(writer, values, kind, read):
+    for trial, value in enumerate(values):
+        writer = StudyWriter(writer.folder.path)
+        writer.record_trial({"trial": trial, "state": "RUNNING", "params.p": value})
+    column = read_trials(writer.folder)["params.p"]
+    assert column.type == kind
+    assert column.to_pylist() == read
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (
+            {"trial": 0, "state": "DONE"},
+            "state is 'DONE', but must be one of RUNNING, COMPLETE, PRUNED, FAIL",
+        ),
+        ({"trial": 0}, "state"),
+        ({"trial": 0, "state": "FAIL", "val_fid": 1.0}, "val_fid"),
+        ({"trial": 0, "state": "FAIL", "val_swd": "low"}, "does not fit"),
+        ({"trial": 0, "state": "FAIL", "params.p": [1]}, "params.p"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_refused_and_changes_nothing(writer, row, said):
+    writer.record_trial({"trial": 0, "state": "RUNNING"})
+    with pytest.raises(StudyError, match=said.replace(".", r"\.")):
+        writer.record_trial(row)
+    writer.record_trial({"trial": 1, "state": "RUNNING"})
+    assert read_trials(writer.folder)["state"].to_pylist() == ["RUNNING", "RUNNING"]
+
+
+def test_the_configuration_is_read_back_with_its_schema_version(writer):
+    writer.write_config({"name": "garden", "fitted": ["width 64 to 32"], "λ": 100.0})
+    assert read_config(writer.folder.path) == {
+        "schema_version": 1,
+        "name": "garden",
+        "fitted": ["width 64 to 32"],
+        "λ": 100.0,
+    }
+
+
+def test_a_missing_folder_is_refused_with_the_studies_beside_it(writer):
+    with pytest.raises(StudyError, match=r"gardn does not exist: the studies in .* are garden\."):
+        open_study(writer.folder.path.with_name("gardn"))
+
+
+def test_a_folder_that_is_no_study_is_refused_with_the_studies_inside(writer):
+    with pytest.raises(StudyError, match=r"no study.*the studies in .* are garden\."):
+        read_trials(writer.folder.path.parent)
+    empty = writer.folder.path.parent / "empty"
+    empty.mkdir()
+    with pytest.raises(StudyError, match=r"no study.*search\.run"):
+        open_study(empty)
+
+
+def test_the_newest_study_is_found_first(tmp_path):
+    for age, name in enumerate(("new", "middle", "old")):
+        writer = StudyWriter(tmp_path / name)
+        writer.write_config({"name": name})
+        os.utime(writer.folder.config, (1_700_000_000 - age, 1_700_000_000 - age))
+    (tmp_path / "not a study").mkdir()
+    assert [study.path.name for study in find_studies(tmp_path)] == ["new", "middle", "old"]
+    assert find_studies(tmp_path / "absent") == []
+
+
+def test_another_schema_version_is_refused_by_every_reader_and_the_writer(writer):
+    writer.record_trial({"trial": 0, "state": "RUNNING"})
+    writer.record_epoch({"trial": 0, "epoch": 1})
+    for file, read in (
+        (writer.folder.trials, read_trials),
+        (writer.folder.epoch(0, 1), read_epochs),
+    ):
+        table = pq.read_table(file)
+        pq.write_table(table.replace_schema_metadata({"schema_version": "2"}), file)
+        with pytest.raises(StudyError, match=f"{file.name} has schema_version 2, but this program reads 1"):
+            read(writer.folder.path)
+    with pytest.raises(StudyError, match=r"trials\.parquet has schema_version 2"):
+        StudyWriter(writer.folder.path)
+    writer.write_config({"name": "garden", "schema_version": 2})
+    with pytest.raises(StudyError, match=r"study\.json has schema_version 2"):
+        open_study(writer.folder.path)
+
+
+def test_a_damaged_table_is_named_with_what_to_do(writer):
+    writer.record_epoch({"trial": 0, "epoch": 1})
+    file = writer.folder.epoch(0, 1)
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(StudyError, match=r"0000-0001\.parquet is damaged .* delete it"):
+        read_epochs(writer.folder)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a device without room")
+def test_a_full_disk_is_reported_and_leaves_what_was_written_before(writer):
+    writer.record_epoch({"trial": 0, "epoch": 1})
+    writer.record_trial({"trial": 0, "state": "RUNNING"})
+    for target in (writer.folder.epoch(0, 2), writer.folder.trials, writer.folder.config):
+        target.with_name(f".{target.name}.tmp").symlink_to("/dev/full")
+
+    for record in (
+        lambda: writer.record_epoch({"trial": 0, "epoch": 2}),
+        lambda: writer.record_trial({"trial": 0, "state": "COMPLETE"}),
+        lambda: writer.write_config({"name": "another"}),
+    ):
+        with pytest.raises(StudyError, match=r"No space left.*garden before is intact; free some space"):
+            record()
+
+    assert keys(read_epochs(writer.folder)) == [(0, 1)]
+    assert read_trials(writer.folder)["state"].to_pylist() == ["RUNNING"]
+    assert read_config(writer.folder)["name"] == "garden"
+    writer.record_trial({"trial": 1, "state": "RUNNING"})
+    assert read_trials(writer.folder)["state"].to_pylist() == ["RUNNING", "RUNNING"]
+
+
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudyError, match="could not be written"):
+        StudyWriter(tmp_path / "file" / "garden")
+
+
+WRITE_FOR_EVER = """
+    import itertools, sys
+    from results.store import StudyWriter
+
+    writer = StudyWriter(sys.argv[1])
+    for step in itertools.count(int(sys.argv[2])):
+        trial, epoch = divmod(step, 10)
+        writer.record_epoch({"trial": trial, "epoch": epoch + 1, "val_swd": float(step)})
+        writer.record_trial({"trial": trial, "state": "RUNNING", "epochs": epoch + 1})
+        if step % 7 == 0:
+            writer.compact()
+        print(step, flush=True)
+"""
+
+
+def test_nothing_that_was_acknowledged_is_lost_when_the_writer_is_killed(writer):
+    generator = random.Random(0)
+    last = -1
+    for _ in range(3):
+        process = subprocess.Popen(
+            python(WRITE_FOR_EVER, writer.folder.path, last + 1), stdout=subprocess.PIPE, text=True
+        )
+        wanted = last + generator.randint(10, 40)
+        # Read on after the kill: what the writer had acknowledged by then counts.
+        for line in process.stdout:
+            last = int(line)
+            if last == wanted:
+                process.send_signal(signal.SIGKILL)
+        process.stdout.close()
+        process.wait()
+
+        epochs = read_epochs(writer.folder.path)
+        steps = [trial * 10 + epoch - 1 for trial, epoch in keys(epochs)]
+        assert len(set(steps)) == len(steps)
+        assert set(range(last + 1)) <= set(steps) <= set(range(last + 2))
+        assert epochs["val_swd"].to_pylist() == [float(step) for step in steps]
+        recorded = {row["trial"]: row["epochs"] for row in read_trials(writer.folder.path).to_pylist()}
+        assert set(recorded) >= set(range(last // 10 + 1))
+        assert recorded[last // 10] >= last % 10 + 1
+
+
+READ_UNTIL_TOLD = """
+    import sys
+    from pathlib import Path
+    from results.store import read_config, read_epochs, read_trials
+
+    seen = reads = 0
+    stop = Path(sys.argv[2])
+    print("ready", flush=True)
+    while not stop.exists():
+        epochs = read_epochs(sys.argv[1])
+        steps = [10 * t + e - 1 for t, e in zip(epochs["trial"].to_pylist(), epochs["epoch"].to_pylist())]
+        assert steps == list(range(len(steps))), steps
+        assert len(steps) >= seen, (seen, len(steps))
+        assert read_trials(sys.argv[1]).num_rows >= len(steps) // 10
+        assert read_config(sys.argv[1])["name"] == "garden"
+        seen, reads = len(steps), reads + 1
+    print(seen, reads)
+"""
+
+
+def test_a_reader_sees_no_gap_while_files_are_replaced_and_compacted(writer, tmp_path):
+    stop = tmp_path / "stop"
+    reader = subprocess.Popen(
+        python(READ_UNTIL_TOLD, writer.folder.path, stop),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert reader.stdout.readline() == "ready\n"
+    for step in range(120):
+        trial, epoch = divmod(step, 10)
+        writer.record_trial({"trial": trial, "state": "RUNNING", "epochs": epoch})
+        writer.record_epoch({"trial": trial, "epoch": epoch + 1})
+        if step % 3 == 0:
+            writer.compact()
+    stop.touch()
+    said, errors = reader.communicate()
+    assert reader.returncode == 0, errors
+    seen, reads = map(int, said.split())
+    assert seen > 0
+    assert reads > 1
+
+
+def test_the_folder_names_every_file_of_a_study():
+    folder = StudyFolder(Path("studies/garden"))
+    assert folder.trial(7) == Path("studies/garden/trials/0007")
+    assert folder.best_weights(7) == Path("studies/garden/trials/0007/checkpoint/best.safetensors")
+    assert folder.samples(12_345) == Path("studies/garden/trials/12345/samples")

@@ -1,0 +1,112 @@
+"""Settings and what they become on a machine."""
+
+import json
+
+import pytest
+
+from search.config import ConfigError, StudyConfig
+from search.machine import Machine
+from search.plan import make_plan
+
+TWO_CORES = Machine(cpus=2, gpus=0)
+FOUR_GPUS = Machine(cpus=32, gpus=4)
+ENCODERS = ("unet", "mobilenetv2")
+
+
+def plan(machine=TWO_CORES, model="pix2pix", **settings):
+    return make_plan(StudyConfig(model=model, name="x", **settings), machine, ENCODERS)
+
+
+def test_without_a_gpu_the_study_is_made_smaller_and_says_how_to_ask_for_more():
+    small = plan()
+    assert (small.image_size, small.concurrency) == (64, 2)
+    said = " ".join(small.scaled)
+    for flag in ("--trials 64", "--epochs 60", "--image-size 128", "--set width=64"):
+        assert flag in said
+
+
+def test_on_gpus_the_same_command_is_full_size():
+    full = plan(FOUR_GPUS)
+    assert (full.image_size, full.trials, full.epochs, full.concurrency) == (128, 64, 60, 4)
+    assert full.scaled == ()
+    assert len(full.space["width"].distribution.choices) == 3
+
+
+def test_what_the_user_asks_for_is_not_scaled():
+    asked = plan(trials=100, epochs=30, image_size=256, settings=("width=64",))
+    assert (asked.trials, asked.epochs, asked.image_size) == (100, 30, 256)
+    assert asked.scaled == ()
+
+
+@pytest.mark.parametrize(("share", "slots"), [(1.0, 4), (0.25, 16), (0.5, 8), (0.3, 12), (2.0, 2), (0.0, 32)])
+def test_trials_are_packed_on_gpus_whole_or_in_fractions(share, slots):
+    assert plan(FOUR_GPUS, gpus_per_trial=share, trials=100).concurrency == slots
+
+
+def test_processors_limit_the_trials_at_once_too():
+    assert plan(Machine(cpus=4, gpus=4), gpus_per_trial=0.25, trials=100).concurrency == 4
+    assert plan(Machine(cpus=8, gpus=0), cpus_per_trial=4, trials=100).concurrency == 2
+    assert plan(Machine(cpus=8, gpus=0), trials=3).concurrency == 3
+
+
+@pytest.mark.parametrize(
+    ("epochs", "rungs"), [(1, ()), (2, (1,)), (8, (1, 3)), (9, (1, 3)), (10, (1, 3, 9)), (60, (6, 18, 54))]
+)
+def test_rungs_are_a_factor_of_three_apart_and_before_the_last_epoch(epochs, rungs):
+    assert plan(epochs=epochs).rungs == rungs
+
+
+def test_without_early_stopping_there_are_no_rungs():
+    assert plan(scheduler="none").rungs == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"gpus_per_trial": 1.0}, "--gpus-per-trial is 1, but there is 2 processors, no GPU"),
+        ({"cpus_per_trial": 3}, "--cpus-per-trial is 3, but there are 2"),
+        ({"settings": ("lambda",)}, "--set is 'lambda', but must be NAME=VALUE"),
+        ({"settings": ("depth=9",)}, "--set depth=9: depth is 9, but must be between 3 and 6"),
+        ({"settings": ("colour=red",)}, "--set colour=red: colour is no parameter of this model"),
+    ],
+)
+def test_what_the_machine_or_the_space_lacks_is_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        plan(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"image_size": 48}, "--image-size is 48, but must be a power of two of at least 32: take 32 or 64"),
+        ({"image_size": 16}, "--image-size is 16, but must be a power of two of at least 32"),
+        ({"trials": 0}, "--trials is 0, but must be 1 or more"),
+        ({"epochs": -1}, "--epochs is -1, but must be 1 or more"),
+        ({"batch_size": 0}, "--batch-size is 0, but must be 1 or more"),
+        ({"gpus_per_trial": 1.5}, "--gpus-per-trial is 1.5, but must be 0, a fraction below 1"),
+        ({"name": "../etc"}, "--name is '../etc', but must start with a letter or digit"),
+        ({"name": ""}, "--name is ''"),
+        ({"seed": -1}, "--seed is -1, but must be between"),
+        ({"storage": "s3://bucket/x"}, "--storage is .*, but must be a folder"),
+        ({"model": "pix3"}, "the model is pix3, but must be pix2pix or cnn"),
+    ],
+)
+def test_a_setting_that_no_machine_could_run_is_refused_when_it_is_built(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        StudyConfig(**{"model": "pix2pix", **settings})
+
+
+def test_settings_survive_the_record_in_study_json():
+    config = plan(settings=("lambda=80",), data="/birds", encoder_weights="none").config
+    assert StudyConfig.from_record(json.loads(json.dumps(config.to_record()))) == config
+
+
+def test_a_plan_made_again_from_its_own_record_is_the_same():
+    first = plan()
+    assert make_plan(first.config, TWO_CORES, ENCODERS).config == first.config
+
+
+def test_a_record_of_another_version_is_refused_by_the_name_of_what_is_new():
+    record = StudyConfig(model="cnn").to_record() | {"colour_space": "oklab"}
+    with pytest.raises(ConfigError, match="colour_space, which this version does not know"):
+        StudyConfig.from_record(record)

@@ -1,0 +1,98 @@
+"""The command line before a study begins: help, plans, and one clear message for what cannot be used."""
+
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+
+def test_help_and_dry_run_load_neither_tensorflow_nor_ray(few_birds, tmp_path):
+    script = (
+        "import sys; from search.run import main\n"
+        f"main(['pix2pix', '--dry-run', '--data', {str(few_birds)!r}, '--storage', {str(tmp_path)!r}])\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & {'tensorflow', 'keras', 'ray'}))"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[]"
+    assert "lambda" in run.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_tells_the_plan(run_search):
+    run = run_search("pix2pix", "--dry-run", "--trials", "7")
+    assert run.returncode == 0
+    for words in ("7 trials", "32 x 32 pixels", "Pix2Pix λ 100", "made smaller to fit this machine"):
+        assert words in run.stdout
+
+
+def refused(run_search, storage, *arguments):
+    """Run what must be refused, see that nothing is left of it, and give the message."""
+    before = sorted(storage.iterdir())
+    run = run_search(*arguments)
+    assert run.returncode == 2, run.stdout + run.stderr
+    assert "Traceback" not in run.stderr
+    assert sorted(path for path in storage.iterdir() if path.name != ".packs") == [
+        path for path in before if path.name != ".packs"
+    ]
+    return run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no model is named"),
+        (["pix3"], "the model is pix3"),
+        (["cnn", "--image-size", "48"], "must be a power of two of at least 32"),
+        (["cnn", "--objective", "val_loss"], "val_loss"),
+        (["cnn", "--set", "lambda=80"], "lambda is no parameter of this model"),
+        (["pix2pix", "--set", "lambda=9000"], "between 10 and 1000"),
+        (["cnn", "--data", "/no/such/folder"], "/no/such/folder"),
+        (["pix2pix", "--encoder-weights", "/no/such.h5"], "/no/such.h5"),
+        (["--resume", "nobody"], "nobody"),
+        (["cnn", "--gpus-per-trial", "1"], "--gpus-per-trial is 1"),
+        (["cnn", "--storage-of-mine", "x"], "--storage-of-mine"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_used_is_refused_in_one_message(run_search, storage, arguments, message):
+    assert message in refused(run_search, storage, *arguments)
+
+
+def test_a_folder_without_images_is_refused(run_search, storage, tmp_path):
+    (tmp_path / "notes.txt").write_text("no bird")
+    assert str(tmp_path) in refused(run_search, storage, "cnn", "--data", tmp_path)
+
+
+def test_too_few_images_are_refused_with_how_many_are_needed(run_search, storage, tmp_path):
+    for number in range(3):
+        Image.new("RGB", (40, 40), (number, 90, 40)).save(tmp_path / f"{number}.png")
+    assert "20" in refused(run_search, storage, "cnn", "--data", tmp_path, "--encoder-weights", "none")
+
+
+def test_weights_of_another_network_are_refused(run_search, storage, tmp_path):
+    import h5py
+
+    weights = tmp_path / "other.weights.h5"
+    with h5py.File(weights, "w") as file:
+        file["layers/dense/vars/0"] = [1.0]
+    assert "other.weights.h5" in refused(run_search, storage, "pix2pix", "--encoder-weights", weights)
+
+
+def test_kid_without_a_trained_network_is_refused(run_search, storage):
+    message = refused(run_search, storage, "cnn", "--objective", "val_kid", "--encoder-weights", "none")
+    assert "--objective is val_kid" in message
+
+
+def test_a_storage_without_room_is_refused(run_search, tmp_path):
+    run = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(tmp_path)], check=False)
+    if run.returncode:
+        pytest.skip("needs the right to mount a small file system (root)")
+    try:
+        command = [sys.executable, "-m", "search.run", "cnn", "--storage", str(tmp_path)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert run.returncode == 2
+        assert "64 MiB free, but a study needs 512" in run.stderr
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)

@@ -1,0 +1,123 @@
+"""The spaces: what is drawn from them, what may be held, and the original experiments as points in them."""
+
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spaces import MODELS, SpaceError, complete, fix, reference_points, space_of, suggest
+from trainables.params import params_of
+
+ENCODERS = ("unet", "mobilenetv2")
+
+
+def draw(space, seed):
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    return suggest(study.ask(), space)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**31), size=st.sampled_from([32, 64, 128, 256]))
+def test_every_point_of_a_space_is_what_the_model_takes(model, seed, size):
+    point = draw(space_of(model, size, ENCODERS), seed)
+    params = params_of(model, point).to_mapping()
+    assert point.items() <= params.items()
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**31))
+def test_depth_is_drawn_for_the_unet_alone_and_unfrozen_layers_for_mobilenet_alone(seed):
+    point = draw(space_of("pix2pix", 64, ENCODERS), seed)
+    assert ("depth" in point) == (point["encoder"] == "unet")
+    assert ("unfrozen_layers" in point) == (point["encoder"] == "mobilenetv2")
+
+
+def test_the_range_of_unfrozen_layers_is_the_encoders_number_of_kernels():
+    from trainables.models.mobilenet_unet import ENCODER_KERNELS
+
+    assert space_of("pix2pix", 64, ENCODERS)["unfrozen_layers"].distribution.high == ENCODER_KERNELS
+
+
+def test_a_held_parameter_has_its_value_in_every_point_and_is_recorded():
+    space = fix(space_of("pix2pix", 64, ENCODERS), "lambda", "80")
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    points = [suggest(study.ask(), space) for _ in range(5)]
+    assert {point["lambda"] for point in points} == {80.0}
+    assert {trial.params["lambda"] for trial in study.trials} == {80.0}
+    assert len({point["dropout"] for point in points}) == 5
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("batch_norm=true", True),
+        ("width=32", 32),
+        ("ema_decay=0", 0.0),
+        ("depth=4", 4),
+        ("dropout=0.25", 0.25),
+    ],
+)
+def test_a_held_value_is_read_as_the_parameters_own_type(setting, expected):
+    name, text = setting.split("=")
+    value = complete({}, fix(space_of("pix2pix", 64, ("unet",)), name, text))[name]
+    assert value == expected
+    assert type(value) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("lamda", "80", "lamda is no parameter of this model: take one of encoder, lambda, depth"),
+        ("lambda", "5", "lambda is 5, but must be between 10 and 1000, on a log scale"),
+        ("lambda", "much", "lambda is much, but must be between 10 and 1000"),
+        ("lambda", "nan", "lambda is nan, but must be between"),
+        ("depth", "4.5", "depth is 4.5, but must be between 3 and 6"),
+        ("width", "48", "width is 48, but must be one of 16, 32, 64"),
+        ("batch_norm", "maybe", "batch_norm is maybe, but must be one of True, False"),
+    ],
+)
+def test_a_value_that_the_space_lacks_is_refused_with_what_it_has(name, text, message):
+    with pytest.raises(SpaceError, match=message):
+        fix(space_of("pix2pix", 64, ENCODERS), name, text)
+
+
+@pytest.mark.parametrize(
+    "order", [("encoder=unet", "unfrozen_layers=5"), ("unfrozen_layers=5", "encoder=unet")]
+)
+def test_a_held_parameter_that_can_never_exist_is_refused(order):
+    first, second = (setting.split("=") for setting in order)
+    space = fix(space_of("pix2pix", 64, ENCODERS), *first)
+    with pytest.raises(SpaceError, match="unfrozen_layers exists only where encoder is mobilenetv2"):
+        fix(space, *second)
+
+
+def test_the_original_experiments_are_all_there():
+    pix2pix = dict(reference_points("pix2pix", space_of("pix2pix", 128, ENCODERS)))
+    assert [point["lambda"] for point in pix2pix.values()] == [100.0, 100.0, 80.0, 120.0]
+    assert pix2pix["Pix2Pix λ 100"]["depth"] == 7
+    assert pix2pix["Pix2Pix + MobileNetV2, 20 unfrozen"]["unfrozen_layers"] == 20
+    cnn = dict(reference_points("cnn", space_of("cnn", 128, ENCODERS)))
+    assert cnn["CNN + dropout 0.2"]["dropout"] == 0.2
+    assert cnn["CNN + batch normalisation, deeper"]["depth"] > cnn["CNN baseline"]["depth"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_reference_point_lies_in_its_space_and_builds_its_model(model):
+    space = space_of(model, 64, ENCODERS)
+    for _, point in reference_points(model, space):
+        assert all(space[name].allows(value) for name, value in point.items())
+        params_of(model, point)
+
+
+def test_without_mobilenet_its_experiment_is_left_out():
+    names = [name for name, _ in reference_points("pix2pix", space_of("pix2pix", 64, ("unet",)))]
+    assert names == ["Pix2Pix λ 100", "Pix2Pix λ 80", "Pix2Pix λ 120"]
+
+
+def test_a_held_value_replaces_what_experiments_share_and_drops_those_it_contradicts():
+    space = fix(fix(space_of("pix2pix", 64, ENCODERS), "width", "16"), "lambda", "80")
+    points = dict(reference_points("pix2pix", space))
+    assert "Pix2Pix λ 80" in points
+    assert "Pix2Pix λ 100" not in points
+    assert {point["width"] for point in points.values()} == {16}

@@ -1,0 +1,49 @@
+"""A pack small enough to train on in a test."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainables.data.pack import Pack
+
+MakePack = Callable[..., Pack]
+
+
+@pytest.fixture(scope="session")
+def make_pack() -> MakePack:
+    """Build a pack in memory of uint8 images `[n, s, s, 3]`; the last eight validate, the eight before them test."""
+
+    def make(images: np.ndarray) -> Pack:
+        n = len(images)
+        split = np.zeros(n, np.int8)
+        split[-8:], split[-16:-8] = 1, 2
+        return Pack(
+            path=Path("memory.arrow"),
+            fingerprint=f"{images.astype(np.int64).sum():x}",
+            source="shaded colours",
+            images=images,
+            labels=np.zeros(n, np.int64),
+            classes=("shade",),
+            names=tuple(f"shade/{i}.png" for i in range(n)),
+            split=split,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pack(make_pack: MakePack) -> Pack:
+    """64 images of 32 pixels: dark blue on the left to light yellow on the right, noisy; 48 of them train."""
+    rng = np.random.default_rng(0)
+    shade = np.linspace(0.2, 0.8, 32)[:, None] * np.array([1.2, 1.0, -0.5]) + np.array([0.0, 0.0, 0.7])
+    images = shade[None, None] * rng.uniform(0.7, 1.0, (64, 32, 32, 1))
+    return make_pack((images.clip(0, 1) * 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def plain_pack(make_pack: MakePack) -> Pack:
+    """32 images of a single colour each, which augmentation leaves as they are; 16 of them train."""
+    colours = np.random.default_rng(1).integers(0, 256, (32, 1, 1, 3), np.uint8)
+    return make_pack(np.broadcast_to(colours, (32, 32, 32, 3)).copy())
