@@ -23,6 +23,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from results.ranking import rank
 from results.store import StudyError, StudyFolder, open_study, read_config, read_trials
 from trainables.checkpoint import CheckpointError
+from trainables.hardware import configure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -185,8 +186,9 @@ def main(
         weights = weights_of(open_study(study), trial)
         if not images:
             raise StudyError("no photo was named: python -m results.colorize STUDY IMAGE...")
-        # TensorFlow speaks of itself on stderr, among which a photo that was skipped would go unseen.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        if "tensorflow" not in sys.modules:
+            # TensorFlow speaks of itself on stderr, among which a photo that was skipped would go unseen.
+            configure(os.cpu_count() or 1, gpu_memory_mb=None)
         from trainables.colorizer import Colorizer  # here, so that --help and refusals need no TensorFlow
 
         for result in colorize(Colorizer.load(weights), images, out):

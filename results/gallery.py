@@ -30,6 +30,7 @@ from results.store import (
     read_config,
     read_epochs,
     read_trials,
+    write_file,
 )
 
 if TYPE_CHECKING:
@@ -50,17 +51,7 @@ def write_gallery(study: str | Path | StudyFolder) -> Path:
         Where the folder is no study, its tables cannot be read, or the page cannot be written.
     """
     folder = study if isinstance(study, StudyFolder) else open_study(study)
-    page = _page(folder)
-    temporary = folder.gallery.with_name(f".{folder.gallery.name}.tmp")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(folder.gallery)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StudyError(
-            f"{folder.gallery} could not be written ({error.strerror}): see that the folder can be written and the "
-            "disk has room, then run it again."
-        ) from error
+    write_file(folder, folder.gallery, _page(folder).encode())
     return folder.gallery
 
 

@@ -60,6 +60,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -284,7 +285,7 @@ class StudyWriter:
             Where the disk is full or the folder cannot be written.
         """
         text = json.dumps({"schema_version": SCHEMA_VERSION, **config}, indent=2, ensure_ascii=False)
-        self._write(self.folder.config, text.encode() + b"\n")
+        write_file(self.folder, self.folder.config, text.encode() + b"\n")
 
     def record_epoch(self, row: Mapping[str, Any]) -> None:
         """Write one epoch of one trial, replacing it where it was recorded before.
@@ -302,7 +303,9 @@ class StudyWriter:
         """
         row = {"timestamp": datetime.now(UTC), **row}
         _check_row(row, EPOCHS.names, needed=("trial", "epoch"))
-        self._write(self.folder.epoch(row["trial"], row["epoch"]), _parquet(_table([row], EPOCHS)))
+        write_file(
+            self.folder, self.folder.epoch(row["trial"], row["epoch"]), _parquet(_table([row], EPOCHS))
+        )
 
     def record_trial(self, row: Mapping[str, Any]) -> None:
         """Write a trial's row, replacing the whole row where the trial is known.
@@ -325,7 +328,7 @@ class StudyWriter:
                 f"trial {row['trial']}: state is {row['state']!r}, but must be one of {', '.join(STATES)}."
             )
         trials = {**self._trials, row["trial"]: _known({"epochs": 0, **row})}
-        self._write(self.folder.trials, _parquet(_trials_table(trials)))
+        write_file(self.folder, self.folder.trials, _parquet(_trials_table(trials)))
         self._trials = trials
 
     def compact(self) -> None:
@@ -339,22 +342,31 @@ class StudyWriter:
         parts = _parts(self.folder)
         if not parts:
             return
-        self._write(self.folder.compacted_epochs, _parquet(_merge_epochs(self.folder, parts)))
+        write_file(self.folder, self.folder.compacted_epochs, _parquet(_merge_epochs(self.folder, parts)))
         for file in (*parts, *self.folder.epochs.glob(".*.tmp")):
             file.unlink(missing_ok=True)
 
-    def _write(self, target: Path, content: bytes | memoryview) -> None:
-        # Synced before it is moved: after a power cut the name must not lead to an empty file.
-        temporary = target.with_name(f".{target.name}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        except OSError as error:
+
+def write_file(folder: StudyFolder, target: Path, content: bytes | memoryview) -> None:
+    """Write a file of the study whole or not at all; a reader sees the old one or the new one.
+
+    Raises
+    ------
+    StudyError
+        Where the disk is full or the folder cannot be written.
+    """
+    # Synced before it is moved: after a power cut the name must not lead to an empty file.
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        with suppress(OSError):
             temporary.unlink(missing_ok=True)
-            raise _not_written(self.folder, target, error) from error
+        raise _not_written(folder, target, error) from error
 
 
 def _parts(folder: StudyFolder) -> list[Path]:
@@ -443,8 +455,6 @@ def _column(name: str, values: list[Any]) -> pa.Array:
         )
     if len(kinds) > 1 and kinds != {int, float}:
         return pa.array([None if value is None else str(value) for value in values], pa.string())
-    if kinds == {int, float}:
-        return pa.array([None if value is None else float(value) for value in values], pa.float64())
     return pa.array(values)
 
 
@@ -474,5 +484,5 @@ def _not_written(folder: StudyFolder, target: Path, error: OSError) -> StudyErro
     remedy = "free some space there" if full else "see that the folder can be written"
     return StudyError(
         f"{target} could not be written ({error.strerror}): what was written to {folder.path} before is "
-        f"intact; {remedy}, then resume the study."
+        f"intact; {remedy}, then try again."
     )

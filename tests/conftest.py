@@ -58,9 +58,9 @@ def start_search(storage, few_birds):
     def start(*arguments, **keywords):
         command = [sys.executable, "-m", "search.run", *map(str, arguments), "--storage", str(storage)]
         if "--resume" not in arguments:
-            if "--data" not in arguments:
-                command += ["--data", str(few_birds)]
-            command += ["--image-size", "32", "--set", "width=16"]
+            for flag, value in (("--data", few_birds), ("--image-size", 32)):
+                command += [] if flag in arguments else [flag, str(value)]
+            command += ["--set", "width=16"]
         return subprocess.Popen(
             command,
             stdout=subprocess.PIPE,

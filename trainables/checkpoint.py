@@ -6,7 +6,7 @@ no code of its author. What the arrays mean is the caller's business.
 
 import json
 import os
-import tempfile
+import uuid
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -49,18 +49,16 @@ def save(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, An
     path.parent.mkdir(parents=True, exist_ok=True)
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     header = json.dumps({"crc32": _checksum(contiguous), "metadata": dict(metadata)})
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(descriptor)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         try:
             save_file(contiguous, temporary, metadata={_HEADER_KEY: header})
         except SafetensorError as error:
             raise OSError(f"{path} cannot be written ({error}): is the disk full?") from error
-        _flush(Path(temporary))
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        _flush(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     _flush(path.parent)
 
 

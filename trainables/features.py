@@ -35,7 +35,9 @@ class FeatureExtractor:
         encoder = keras.applications.MobileNetV2(input_shape=(SIDE, SIDE, 3), include_top=False, weights=None)
         load_into(encoder, weights)
         self._features = keras.Model(encoder.input, encoder.get_layer(LAYER).output)
-        self._run = tf.function(self._extract)
+        self._run = tf.function(
+            self._extract, input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)]
+        )
 
     def __call__(self, rgb: tf.Tensor) -> tf.Tensor:
         """Features float32 `[n, 576]` of RGB in 0..1, float32 `[n, h, w, 3]` of any size."""

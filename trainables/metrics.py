@@ -54,6 +54,12 @@ _PATCHES, _PATCH, _SCALES, _PROJECTIONS = 24, 5, (1, 2, 4), 256
 _SMALLEST = _PATCH * max(_SCALES)
 _BATCH = 32
 
+# One trace for all image and batch sizes, so that a process that runs many trials traces once.
+_PICTURES = tf.TensorSpec([None, None, None, 3], tf.uint8)
+_LAB = tf.TensorSpec([None, None, None, 3], tf.float32)
+_PIXELS = [tf.TensorSpec([None, _PATCHES * _PATCH**2], tf.int32)] * len(_SCALES)
+_DIRECTIONS = tf.TensorSpec([len(_SCALES), _PROJECTIONS, 3 * _PATCH**2], tf.float32)
+
 Images = npt.NDArray[np.uint8]
 _Part = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32] | None]
 
@@ -218,7 +224,7 @@ class _Summary(NamedTuple):
         )
 
 
-@tf.function
+@tf.function(input_signature=[_PICTURES, _PIXELS, _DIRECTIONS])
 def _describe(
     pictures: tf.Tensor, pixels: list[tf.Tensor], directions: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -237,7 +243,7 @@ def _describe(
     return lab, colorfulness, tf.stack(projections)
 
 
-@tf.function
+@tf.function(input_signature=[_PICTURES, _LAB, _PICTURES, _LAB])
 def _compare(pictures: tf.Tensor, lab: tf.Tensor, truth: tf.Tensor, truth_lab: tf.Tensor) -> tf.Tensor:
     """`[5, b]`: CIEDE2000, chroma error, L1, PSNR and SSIM of each picture."""
     pictures, truth = _unit(pictures), _unit(truth)

@@ -237,8 +237,8 @@ def _check_held_out(source: Source, codes: np.ndarray) -> None:
     _, validation, test = np.bincount(codes, minlength=len(PARTS))
     if min(validation, test) < MIN_HELD_OUT:
         raise DataError(
-            f"{source.title} has {len(codes)} images, but so many are near-duplicates of each other that {validation} "
-            f"are left to validate and {test} to test, and each needs {MIN_HELD_OUT}: add different images."
+            f"{source.title} has {len(codes)} images, but so many are near-duplicates of each other that "
+            f"{validation} are left to validate and {test} to test; each needs {MIN_HELD_OUT}: add different ones."
         )
 
 

@@ -130,9 +130,11 @@ def _branch(canvas: Canvas, rng: np.random.Generator, stand: Stand, bark: Colour
     core = np.stack([x, upper + width * 0.62], axis=1)
     canvas.polygon(np.vstack([top, below[::-1]]), shade(bark, 0.66))
     canvas.polygon(np.vstack([top, core[::-1]]), bark)
-    at = rng.integers(0, 22, 34)
-    starts = top[at] + np.stack([rng.uniform(0, 0.05, 34), width[at] * rng.uniform(0.1, 0.85, 34)], axis=1)
-    ends = starts + np.stack([rng.uniform(0.03, 0.07, 34), slope * 0.05 + np.zeros(34)], axis=1)
+    begin, share = rng.uniform(-0.05, 1.0, 34), rng.uniform(0.1, 0.85, 34)
+    starts, ends = (
+        np.stack([along, np.interp(along, x, upper) + np.interp(along, x, width) * share], axis=1)
+        for along in (begin, begin + rng.uniform(0.03, 0.07, 34))
+    )
     tones = rng.uniform(0.6, 1.35, 34)
     canvas.strokes(starts, ends, 0.006, [shade(bark, float(tone)) for tone in tones])
     return top

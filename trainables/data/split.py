@@ -51,21 +51,17 @@ def split(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
     keys = rng.random(len(labels))
     classes = rng.permutation(np.unique(labels))
     decks = _decks(labels, groups, keys)
-    seats = [_seats(decks[label]) for label in classes]
+    seats = [_seat(decks[label]) for label in classes]
     totals = np.array([sum(map(len, decks[label])) for label in classes], float)
-    seated = np.array([[sum(map(len, part)) for part in parts] for parts in seats], float).reshape(
-        -1, len(PARTS)
-    )
+    seated = np.array([[len(members) for members in seat] or [0, 0, 0] for seat in seats], float)
 
     codes = np.zeros(len(labels), np.int8)
     lacking = np.zeros(len(PARTS))
-    for label, parts, quota, taken in zip(classes, seats, _quotas(totals, seated), seated, strict=True):
-        for code, groups_seated in enumerate(parts):
-            for members in groups_seated:
-                codes[members] = code
+    for label, seat, quota, taken in zip(classes, seats, _quotas(totals, seated), seated, strict=True):
+        for code, members in enumerate(seat):
+            codes[members] = code
         lacking += quota - taken
-        deck = decks[label]
-        for members in deck[1:-2] if taken.any() else deck:
+        for members in decks[label][1:-2] if seat else decks[label]:
             code = int(np.argmax(lacking))
             codes[members] = code
             lacking[code] -= len(members)
@@ -87,9 +83,9 @@ def _decks(labels: np.ndarray, groups: np.ndarray, keys: np.ndarray) -> dict[int
     return decks
 
 
-def _seats(deck: list[np.ndarray]) -> tuple[list[np.ndarray], ...]:
-    """Split off what puts a class into every part: the two smallest groups are held out, the largest trains."""
-    return (deck[:1], deck[-1:], deck[-2:-1]) if len(deck) >= len(PARTS) else ([], [], [])
+def _seat(deck: list[np.ndarray]) -> list[np.ndarray]:
+    """Pick what puts a class into every part, in their order: the largest group trains, the smallest are held out."""
+    return [deck[0], deck[-1], deck[-2]] if len(deck) >= len(PARTS) else []
 
 
 def _quotas(totals: np.ndarray, seated: np.ndarray) -> np.ndarray:

@@ -63,12 +63,11 @@ def load_into(full: "keras.Model", path: Path) -> None:
     _check_name(path)
     try:
         with warnings.catch_warnings():
-            # Keras only warns of layers that a file lacks, and leaves them as they were drawn.
-            warnings.simplefilter("error", UserWarning)
+            warnings.simplefilter("ignore")  # Keras warns of each layer before it raises for all of them
             full.load_weights(path)
     except OSError as error:
         raise WeightsError(f"{path} is damaged or no HDF5 file, but {_RULE}: {_REMEDY}.") from error
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, UserWarning) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} holds something else, but {_RULE}: {_REMEDY}.") from error
     if not all(np.isfinite(array).all() for array in full.get_weights()):
         raise WeightsError(f"{path} holds NaN or infinity, but {_RULE}, all finite: {_REMEDY}.")

@@ -25,7 +25,7 @@ from trainables.data.pack import build_pack
 if __name__ == "__main__":
     data, cache = sys.argv[1:]
     try:
-        report = build_pack(data, 32, seed=0, cache=Path(cache))
+        report = build_pack(data, 32, seed=0, cache=Path(cache), workers=1)
     except ValueError as error:
         sys.exit(f"{type(error).__name__}: {error}")
     print(report.path.name, report.counts["train"])
@@ -218,17 +218,17 @@ def test_two_processes_that_build_the_same_pack_leave_one_whole_file(many_birds:
 
 
 def test_a_full_disk_is_named_with_the_bytes_needed_and_nothing_is_left(
-    many_birds: Path, tmp_path: Path
+    birds_folder: Path, tmp_path: Path
 ) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = 'mount -t tmpfs -o size=200k none "$1" || exit 77'
+    mount = 'mount -t tmpfs -o size=64k none "$1" || exit 77'
     script = f'{mount}; "$2" -c "$3" "$4" "$1/packs"; echo $?; ls -A "$1/packs"'
     arguments = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
     if shutil.which("unshare") is None:
         pytest.skip("needs unshare to make a small disk")
     outcome = subprocess.run(
-        [*arguments, disk, sys.executable, BUILD, many_birds],
+        [*arguments, disk, sys.executable, BUILD, birds_folder],
         capture_output=True,
         text=True,
         timeout=120,
@@ -238,7 +238,7 @@ def test_a_full_disk_is_named_with_the_bytes_needed_and_nothing_is_left(
         pytest.skip(f"cannot make a small disk here: {outcome.stderr.strip()}")
     assert outcome.stdout == "1\n"
     assert re.search(
-        rf"DataError: No space left in {disk}/packs: the pack needs 9\d\d,\d\d\d bytes", outcome.stderr
+        rf"DataError: No space left in {disk}/packs: the pack needs 9\d,\d\d\d bytes", outcome.stderr
     )
 
 

@@ -51,9 +51,25 @@ def test_a_photo_taken_sideways_is_turned_upright(orientation: int, kind: str) -
     ]
 
 
-def test_damaged_exif_leaves_the_photo_as_it_is_stored() -> None:
-    stream = encoded(quadrants(), "JPEG", exif=b"Exif\x00\x00II*\x00garbage\xff\xff\xff")
-    assert corners(decode(stream, 32))[0] == (1, 0, 0)
+def sideways_exif() -> bytearray:
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    exif[0x0132] = "2020:01:01 00:00:00"
+    return bytearray(exif.tobytes())
+
+
+def test_exif_that_no_one_can_read_leaves_the_photo_as_it_is_stored() -> None:
+    exif = sideways_exif()
+    exif[6:8] = b"??"
+    assert corners(decode(encoded(quadrants(), "JPEG", exif=bytes(exif)), 32))[0] == (1, 0, 0)
+
+
+def test_a_photo_is_turned_upright_whatever_else_its_exif_holds() -> None:
+    exif = sideways_exif()
+    date = exif.index(b"\x01\x32") + 2
+    exif[date : date + 2] = b"\x00\x05"  # the date as fractions
+    image = quadrants().transpose(Image.Transpose.ROTATE_270)
+    assert corners(decode(encoded(image, "JPEG", exif=bytes(exif)), 32))[0] == (1, 0, 0)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])

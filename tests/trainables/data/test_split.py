@@ -70,9 +70,9 @@ def test_without_duplicates_the_shares_are_met_to_the_image_unless_small_classes
     seats = sum(size >= 3 for size in sizes)
     for part in (VALIDATION, TEST):
         assert abs(counted(codes)[part] - max(0.1 * len(labels), seats)) <= 1
+    # A class gives less than its tenth only to make up for small ones that had to give more.
+    excess = sum(max(0, 1 - 0.1 * size) for size in sizes if size >= 3)
     for label, size in enumerate(sizes):
-        # A class gives less than its tenth only to make up for small ones that had to give more.
-        excess = sum(max(0, 1 - 0.1 * other) for other in sizes if other >= 3)
         for part in (VALIDATION, TEST):
             share = counted(codes[labels == label])[part]
             assert 0.1 * size - excess - 1.5 <= share <= max(1, 0.1 * size + 1.5)
@@ -128,6 +128,15 @@ def test_one_duplicate_more_moves_few_images() -> None:
     before = split(labels, groups, seed=1)
     groups[1003] = 1001
     assert np.mean(before != split(labels, groups, seed=1)) < 0.03
+
+
+def test_another_seed_holds_out_other_classes_where_each_has_one_image() -> None:
+    labels = np.arange(30)
+    codes = np.array([split(labels, labels, seed) for seed in range(50)])
+    # Binomial(50, 0.2): mean 10, standard deviation 2.8; of 30 classes none lies 3.5 of these away.
+    often = (codes != TRAIN).sum(axis=0)
+    assert often.min() >= 1
+    assert often.max() <= 20
 
 
 def test_a_group_across_classes_is_refused() -> None:
