@@ -130,7 +130,9 @@ class _Scale:
         self.low, self.high = (values[0], max(top, self.gray or top)) if values else (0.0, 1.0)
 
     def legend(self, objective: str) -> str:
-        """One sentence for the reader of the curves."""
+        """One sentence for the reader of the curves, where there are any."""
+        if not self.curves:
+            return ""
         dashed = "; dashed: gray copied" if self.gray is not None else ""
         return (
             f"Curves: {escape(LABELS[objective])} by epoch, all on one scale "
@@ -180,12 +182,13 @@ def _facts(config: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], objecti
         "Training time": _duration(sum(row["seconds"] or 0 for row in rows)),
         "Data": data.get("source"),
         "Photos": " + ".join(f"{count} {part}" for part, count in counts.items()),
+        "Skipped photos": len(data.get("skipped") or ()),
         "Image size": f"{asked['image_size']} pixels" if "image_size" in asked else None,
         "Started": str(config.get("created", "")).replace("T", " ")[:16],
         "Encoder weights": encoder.get("note") or encoder.get("spec"),
         "Scaled down": "; ".join(map(str, config.get("fitted") or ())),
         "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        "Git commit": config.get("git_commit"),
+        "Git commit": str(config.get("git_commit") or "")[:10],
     }
     said = "".join(
         f"<div><dt>{name}</dt><dd>{escape(str(fact))}</dd></div>" for name, fact in facts.items() if fact

@@ -448,11 +448,10 @@ def _trials_table(trials: Mapping[int, Mapping[str, Any]]) -> pa.Table:
 
 def _column(name: str, values: list[Any]) -> pa.Array:
     values = [value.item() if hasattr(value, "item") else value for value in values]
+    for value in values:
+        if not isinstance(value, bool | int | float | str | None):
+            raise StudyError(f"{name} is {value!r}, but a parameter is a bool, an int, a float or text.")
     kinds = {type(value) for value in values if value is not None}
-    if not kinds <= {bool, int, float, str}:
-        raise StudyError(
-            f"{name} has the values {values}, but a parameter is of type bool, int, float or str."
-        )
     if len(kinds) > 1 and kinds != {int, float}:
         return pa.array([None if value is None else str(value) for value in values], pa.string())
     return pa.array(values)

@@ -12,6 +12,8 @@ from rich.text import Text
 from search.progress import Progress
 
 LEADERS = 5
+RUNNING = 16
+"""Rows of each table at most."""
 BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -80,12 +82,12 @@ class Screen:
         progress = self._progress
         parts: list[RenderableType] = [Text(self._title, style="bold"), self._overview(progress)]
         if progress.running:
-            parts.append(self._running(progress))
+            parts += ["", self._running(progress)]
         leaders = progress.leaders(LEADERS)
         if leaders:
-            parts.append(self._leaders(progress))
+            parts += ["", self._leaders(progress)]
         parts += [Text(failure, style="red", overflow="ellipsis") for failure in self._failures[-3:]]
-        parts.append(Text(self._hint, style="dim"))
+        parts += ["", Text(self._hint, style="dim")]
         return Group(*parts)
 
     def _overview(self, progress: Progress) -> RenderableType:
@@ -95,7 +97,7 @@ class Screen:
         facts += f", {progress.ended['PRUNED']} stopped early" if progress.ended["PRUNED"] else ""
         facts += f", {progress.ended['FAIL']} failed" if progress.ended["FAIL"] else ""
         grid.add_row(
-            ProgressBar(total=1.0, completed=progress.done, width=24),
+            ProgressBar(total=1.0, completed=progress.done, width=24, complete_style="cyan"),
             facts,
             f"{progress.images_per_second:.0f} images/s",
             f"{duration(progress.seconds)} so far",
@@ -105,7 +107,7 @@ class Screen:
 
     def _running(self, progress: Progress) -> RenderableType:
         table = _table("running", "epoch", self._objective, "course", "images/s", "parameters")
-        for trial in progress.running.values():
+        for trial in list(progress.running.values())[:RUNNING]:
             table.add_row(
                 trial_name(trial.number, trial.reference),
                 f"{trial.epoch}/{progress.epochs}",
@@ -114,6 +116,8 @@ class Screen:
                 f"{trial.images_per_second:.0f}" if trial.values else "",
                 describe(trial.params),
             )
+        if len(progress.running) > RUNNING:
+            table.add_row(f"and {len(progress.running) - RUNNING} more")
         return table
 
     def _leaders(self, progress: Progress) -> RenderableType:
@@ -203,7 +207,9 @@ def trial_name(number: int, reference: str | None) -> str:
 
 def describe(params: Mapping[str, Any]) -> str:
     """List parameters in few characters."""
-    return " ".join(f"{name}={_short(value)}" for name, value in params.items())
+    return " ".join(
+        f"{name.replace('learning_rate', 'lr')}={_short(value)}" for name, value in params.items()
+    )
 
 
 def _short(value: Any) -> str:
@@ -213,8 +219,16 @@ def _short(value: Any) -> str:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    wide = "parameters" in columns
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False, expand=wide)
     for column in columns:
         numeric = column in {"epoch", "images/s"} or column.startswith("val_")
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=True, overflow="ellipsis")
+        # In a narrow terminal the parameters give way, not the numbers.
+        table.add_column(
+            column,
+            justify="right" if numeric else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            ratio=1 if column == "parameters" else None,
+        )
     return table

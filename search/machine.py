@@ -28,11 +28,18 @@ def this_machine() -> Machine:
 
 
 def cluster() -> Machine:
-    """Count what the Ray cluster has that this process is connected to."""
+    """Count what the Ray cluster that this process is connected to has, or may grow to where it starts at zero."""
     import ray
+    from ray._private.state import state
 
-    resources = ray.cluster_resources()
-    return Machine(cpus=int(resources.get("CPU", 0)), gpus=int(resources.get("GPU", 0)))
+    now = ray.cluster_resources()
+    # Only here does Ray tell what its autoscaler may add.
+    later = state.get_max_resources_from_cluster_config() or {}
+
+    def count(resource: str) -> int:
+        return int(max(now.get(resource, 0), later.get(resource, 0)))
+
+    return Machine(cpus=count("CPU"), gpus=count("GPU"))
 
 
 def _nvidia_gpus() -> int:

@@ -50,13 +50,12 @@ def picture(luma: tf.Tensor, chroma: tf.Tensor) -> tf.Tensor:
     factor in 0..1 that brings it back: hue and luma stay and saturation gives way. Clipping the channels would
     change the luma. A luma beyond 0..1 is taken as black or white; NaN stays NaN.
     """
-    y = tf.clip_by_value(luma, 0.0, 1.0)
     difference = _color_difference(chroma)
     # How many times each channel overshoots the room it has; the floor keeps 0/0 (white, no chroma) at 0.
-    room = tf.maximum(tf.where(difference > 0, 1 - y, y), 1e-30)
+    room = tf.maximum(tf.where(difference > 0, 1 - luma, luma), 1e-30)
     excess = tf.reduce_max(tf.abs(difference) / room, axis=-1, keepdims=True)
-    # The factor is exact up to rounding; the clip takes away that last bit.
-    return tf.clip_by_value(y + difference / tf.maximum(excess, 1.0), 0.0, 1.0)
+    # The factor is exact up to rounding: for a luma within 0..1 the clip takes away that last bit only.
+    return tf.clip_by_value(luma + difference / tf.maximum(excess, 1.0), 0.0, 1.0)
 
 
 def to_uint8(rgb: tf.Tensor) -> tf.Tensor:

@@ -11,8 +11,6 @@ NOTEBOOK = Path(__file__).parents[2] / "results" / "analysis.ipynb"
 def run(monkeypatch: pytest.MonkeyPatch, *studies: Path) -> str:
     """Execute the notebook over studies and return everything it shows, `[picture]` for a picture."""
     monkeypatch.setenv("COLORIZATION_STUDIES", os.pathsep.join(map(str, studies)))
-    # Debian's and others' kernels warn of frozen modules on stderr; what a cell prints would go unseen among it.
-    monkeypatch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
     shown = []

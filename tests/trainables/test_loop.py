@@ -127,19 +127,9 @@ def test_a_picture_does_not_depend_on_the_others_of_its_batch(pack: Pack) -> Non
     assert np.abs(alone - among).max() <= 1
 
 
-@pytest.mark.parametrize(
-    ("model", "params", "loss"),
-    [
-        ("cnn", SMALL | {"learning_rate": 1e38}, "train_loss"),
-        ("pix2pix", {"width": 8, "depth": 3, "generator_learning_rate": 1e38}, "train_generator_loss"),
-    ],
-)
-def test_a_training_that_diverges_is_stopped_with_its_epoch_and_loss(
-    model: str, params: dict[str, Any], loss: str, pack: Pack
-) -> None:
-    loop = make_loop(model, params, pack, batch_size=16, seed=0, encoder_weights=None)
-    with pytest.raises(DivergedError, match=f"{loss} became (nan|-?inf) in epoch 1"):
-        loop.train_epoch()
+def test_a_training_that_diverges_is_stopped_with_its_epoch_and_loss(pack: Pack) -> None:
+    with pytest.raises(DivergedError, match=r"train_loss became (nan|inf) in epoch 1"):
+        make(pack, learning_rate=1e38).train_epoch()
 
 
 def test_a_state_gives_its_note_back(pack: Pack, tmp_path: Path) -> None:

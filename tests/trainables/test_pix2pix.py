@@ -31,7 +31,7 @@ def group(arrays: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
 
 
 def test_a_step_is_the_papers_two_updates_from_the_same_weights(plain_pack: Pack, tmp_path: Path) -> None:
-    rgb = plain_pack.images[plain_pack.indices("train")] / np.float32(255)
+    rgb = tf.constant(plain_pack.images[plain_pack.indices("train")] / np.float32(255))
     gray, real = 2 * color.luma(rgb) - 1, 2 * rgb - 1
     generator = build_unet(32, channels=3, width=8, depth=3, dropout=0.0, batch_norm=True, seed=SEED)
     judge = build_patchgan(32, width=8, batch_norm=True, seed=SEED)
@@ -73,46 +73,31 @@ def test_a_step_is_the_papers_two_updates_from_the_same_weights(plain_pack: Pack
                 assert close.mean() > 0.99, expected.path
 
 
-def test_the_generators_loss_is_the_adversarial_one_and_lambda_times_l1(pack: Pack) -> None:
-    losses = make(pack, **{"lambda": 7.0}).train_epoch()
-    assert losses["train_generator_loss"] == pytest.approx(
-        losses["train_adversarial_loss"] + 7 * losses["train_l1_loss"], rel=1e-5
-    )
-
-
-def test_each_network_has_a_learning_rate_of_its_own(pack: Pack, tmp_path: Path) -> None:
-    loop = make(pack, generator_learning_rate=1e-12, batch_norm=False)
-    before = state(loop, tmp_path)
-    loop.train_epoch()
-    after = state(loop, tmp_path)
-    for name, moved in (("generator", False), ("discriminator", True)):
-        distance = max(abs(a - b).max() for a, b in zip(group(before, name), group(after, name), strict=True))
-        assert (distance > 1e-5) is moved, name
+@pytest.fixture(scope="module")
+def averaged(plain_pack: Pack) -> Loop:
+    return make(plain_pack, ema_decay=0.999)
 
 
 def test_the_average_warms_up_and_holds_batch_normalisations_statistics(
-    plain_pack: Pack, tmp_path: Path
+    averaged: Loop, tmp_path: Path
 ) -> None:
-    loop = make(plain_pack, ema_decay=0.999)
-    before = group(state(loop, tmp_path), "generator")
-    loop.train_epoch()
-    after = state(loop, tmp_path)
-    pace = 1 - 2 / 11  # (1 + t) / (10 + t) at the first step, below 0.999
-    for old, new, mean in zip(before, group(after, "generator"), group(after, "average"), strict=True):
-        np.testing.assert_allclose(mean, old + pace * (new - old), rtol=1e-4, atol=1e-6)
+    before = state(averaged, tmp_path)
+    averaged.train_epoch()
+    after = state(averaged, tmp_path)
+    step = averaged.epoch  # an epoch of this pack is one step
+    pace = 1 - (1 + step) / (10 + step)  # as long as that is below 0.999
+    groups = (group(before, "average"), group(after, "generator"), group(after, "average"))
+    for old, latest, mean in zip(*groups, strict=True):
+        np.testing.assert_allclose(mean, old + pace * (latest - old), rtol=1e-4, atol=1e-6)
 
 
-def test_the_average_is_what_is_evaluated_and_exported(pack: Pack, tmp_path: Path) -> None:
-    averaged, raw = make(pack, ema_decay=0.999), make(pack)
-    for loop in (averaged, raw):
-        loop.train_epoch()
-        loop.export(tmp_path / f"{loop is raw}.safetensors")
+def test_the_average_is_what_is_exported(averaged: Loop, tmp_path: Path) -> None:
+    averaged.train_epoch()
+    averaged.export(tmp_path / "model.safetensors")
+    exported = group(checkpoint.load(tmp_path / "model.safetensors")[0], "generator")
     arrays = state(averaged, tmp_path)
-    exported = checkpoint.load(tmp_path / "False.safetensors")[0]
-    for mean, found in zip(group(arrays, "average"), group(exported, "generator"), strict=True):
-        np.testing.assert_array_equal(found, mean)
-    validation = pack.indices("validation")
-    assert not np.array_equal(averaged.pictures(validation), raw.pictures(validation))
+    assert all(map(np.array_equal, exported, group(arrays, "average")))
+    assert not any(map(np.array_equal, exported, group(arrays, "generator")))
 
 
 def test_the_encoders_statistics_and_all_but_the_unfrozen_layers_stay_as_they_are(
@@ -123,13 +108,6 @@ def test_the_encoders_statistics_and_all_but_the_unfrozen_layers_stay_as_they_ar
     before = state(loop, tmp_path)
     loop.train_epoch()
     after = state(loop, tmp_path)
-    encoder = 51 + 4 * 51 - 0
-    changed = [
-        index
-        for index, (old, new) in enumerate(
-            zip(group(before, "generator"), group(after, "generator"), strict=True)
-        )
-        if not np.array_equal(old, new)
-    ]
-    assert sum(index < encoder for index in changed) == 1
+    unchanged = list(map(np.array_equal, group(before, "generator"), group(after, "generator"))).count(True)
+    assert unchanged == 50 + 4 * 51  # all kernels but one, all scales, offsets and statistics
     assert loop.trainable_encoder_parameters == 960 * 320

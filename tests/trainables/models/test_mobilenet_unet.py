@@ -51,10 +51,10 @@ def gray(count: int = 2, image_size: int = 32) -> np.ndarray:
     return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
 
 
-def decoder(model: keras.Model) -> keras.Model:
-    """Of a built model: what the encoder gives, from the bottleneck up, and the gray image, to the colours."""
+def consumed(model: keras.Model) -> list[keras.KerasTensor]:
+    """What enters the decoder of a built model, from the bottleneck up to the gray image."""
     skips = [model.get_layer(f"up_{stage}_skip").input[1] for stage in range(1, 6)]
-    return keras.Model([model.get_layer("up_1_conv").input, *skips], model.output)
+    return [model.get_layer("up_1_conv").input, *skips]
 
 
 def names_with_kernel(model: keras.Model) -> list[str]:
@@ -81,15 +81,18 @@ def test_the_decoder_consumes_the_five_named_activations_of_the_unscaled_gray_an
 ) -> None:
     model = small(weights=weights_file)
     encoder = keras.Model(mobilenet.input, [mobilenet.get_layer(name).output for name in CONSUMED])
-    consumed = [*encoder(np.repeat(gray(), 3, axis=-1), training=False), tf.constant(gray())]
+    expected = [*encoder(np.repeat(gray(), 3, axis=-1), training=False), tf.constant(gray())]
 
-    np.testing.assert_allclose(
-        decoder(model)(consumed, training=False), model(gray(), training=False), atol=1e-5
-    )
+    entering = keras.Model(model.input, consumed(model))(gray(), training=False)
+    for feature, features in zip(expected, entering, strict=True):
+        assert np.std(feature) > 0.05
+        np.testing.assert_allclose(features, feature, atol=1e-4)
+
+    decoder = keras.Model(consumed(model), model.output)
     with tf.GradientTape() as tape:
-        tape.watch(consumed)
-        loss = tf.reduce_mean(decoder(model)(consumed, training=False) ** 2)
-    assert all(np.abs(gradient).max() > 0 for gradient in tape.gradient(loss, consumed))
+        tape.watch(expected)
+        loss = tf.reduce_mean(decoder(expected, training=False) ** 2)
+    assert all(np.abs(gradient).max() > 0 for gradient in tape.gradient(loss, expected))
 
 
 def test_the_decoder_has_the_stated_filters() -> None:
@@ -206,7 +209,7 @@ def test_real_weights_know_birds_by_their_gray_photos_and_random_ones_do_not(
     named = {}
     for weights in (mobilenet_weights, None):
         model = small(64, weights=weights)
-        features = keras.Model(model.input, model.get_layer("up_1_skip").input[1])
+        features = keras.Model(model.input, consumed(model)[1])
         maps = [features(batch, training=False).numpy() for batch in np.array_split(photos, 10)]
         named[weights] = _probe(np.concatenate(maps).mean((1, 2)), species)
 
