@@ -14,6 +14,10 @@ ETA = 3
 """Of successive halving: one trial in ETA goes on at a rung."""
 
 
+GRACE = 2
+"""Epochs that every trial has, in studies that are long enough."""
+
+
 @dataclass(frozen=True)
 class Size:
     """How large a study a kind of machine runs by default."""
@@ -54,7 +58,8 @@ class Plan:
         """Epochs after which weak trials are stopped."""
         if self.config.scheduler == "none":
             return ()
-        rungs, epoch = [], max(1, self.epochs // ETA**2)
+        # After its first epoch a GAN says too little of how it will end.
+        rungs, epoch = [], max(1, min(GRACE, self.epochs - 1), self.epochs // ETA**2)
         while epoch < self.epochs:
             rungs.append(epoch)
             epoch *= ETA

@@ -130,7 +130,10 @@ def _ranking(
         values = [f"{row[metric]:.3f}" if row[metric] is not None else "" for metric in metrics]
         epochs = f"{entry.best_epoch} of {row['epochs']}"
         lines.append(
-            (entry.value, (str(place), name, *values, epochs, _STATES[entry.state], describe(_params(row))))
+            (
+                entry.value,
+                (str(place), name, *values, epochs, _STATES[entry.state], describe(_varying(row, rows))),
+            )
         )
     for name_of, scores in baselines.items():
         values = [f"{scores[metric]:.3f}" if metric in scores else "" for metric in metrics]
@@ -141,11 +144,12 @@ def _ranking(
     return table
 
 
-def _params(row: Mapping[str, Any]) -> dict[str, Any]:
+def _varying(row: Mapping[str, Any], rows: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """A trial's parameters, without those that are the same in all trials."""
     return {
         name.removeprefix(PARAMS): value
         for name, value in row.items()
-        if name.startswith(PARAMS) and value is not None
+        if name.startswith(PARAMS) and value is not None and len({other[name] for other in rows.values()}) > 1
     }
 
 

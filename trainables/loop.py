@@ -37,11 +37,17 @@ class DivergedError(RuntimeError):
     """A loss became NaN or infinite; the weights are lost."""
 
     def __init__(self, epoch: int, loss: str, value: float) -> None:
-        super().__init__(
-            f"{loss} became {value} in epoch {epoch}: the training diverged. Lower the learning rates."
-        )
+        # As they are, since an exception crosses processes as its class and these arguments.
+        super().__init__(epoch, loss, value)
         self.epoch = epoch
         self.loss = loss
+        self.value = value
+
+    def __str__(self) -> str:
+        return (
+            f"{self.loss} became {self.value} in epoch {self.epoch}: the training diverged."
+            " Lower the learning rates."
+        )
 
 
 class Loop(ABC):

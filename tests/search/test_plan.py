@@ -50,7 +50,8 @@ def test_processors_limit_the_trials_at_once_too():
 
 
 @pytest.mark.parametrize(
-    ("epochs", "rungs"), [(1, ()), (2, (1,)), (8, (1, 3)), (9, (1, 3)), (10, (1, 3, 9)), (60, (6, 18, 54))]
+    ("epochs", "rungs"),
+    [(1, ()), (2, (1,)), (3, (2,)), (8, (2, 6)), (9, (2, 6)), (36, (4, 12)), (60, (6, 18, 54))],
 )
 def test_rungs_are_a_factor_of_three_apart_and_before_the_last_epoch(epochs, rungs):
     assert plan(epochs=epochs).rungs == rungs

@@ -1,3 +1,4 @@
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,7 @@ def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> Non
     ("model", "params"),
     [
         ("cnn", SMALL),
-        ("pix2pix", {"width": 8, "ema_decay": 0.99}),
+        ("pix2pix", {"width": 8, "depth": 3, "ema_decay": 0.99}),
         ("pix2pix", {"width": 8, "encoder": "mobilenetv2", "unfrozen_layers": 3, "head": "chroma"}),
     ],
     ids=["cnn", "unet", "mobilenetv2"],
@@ -56,7 +57,6 @@ def test_a_restored_loop_goes_on_bitwise_as_if_never_stopped(
     assert resumed.epoch == 1
     assert resumed.train_epoch() == losses
     assert_same(state(resumed, tmp_path), state(whole, tmp_path))
-    assert resumed.evaluate() == whole.evaluate()
 
 
 def test_the_same_seed_gives_the_same_training_and_another_one_another(pack: Pack) -> None:
@@ -128,8 +128,11 @@ def test_a_picture_does_not_depend_on_the_others_of_its_batch(pack: Pack) -> Non
 
 
 def test_a_training_that_diverges_is_stopped_with_its_epoch_and_loss(pack: Pack) -> None:
-    with pytest.raises(DivergedError, match=r"train_loss became (nan|inf) in epoch 1"):
+    with pytest.raises(DivergedError, match=r"train_loss became (nan|inf) in epoch 1") as caught:
         make(pack, learning_rate=1e38).train_epoch()
+    travelled = pickle.loads(pickle.dumps(caught.value))
+    assert (travelled.epoch, travelled.loss) == (1, "train_loss")
+    assert str(travelled) == str(caught.value)
 
 
 def test_a_state_gives_its_note_back(pack: Pack, tmp_path: Path) -> None:

@@ -45,7 +45,6 @@ def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         interpolation="BILINEAR",
         fill_mode="REFLECT",
     )
-    turned = tf.ensure_shape(turned, images.shape)
     return (
         tf.cast(tf.round(turned), images.dtype) if images.dtype.is_integer else tf.cast(turned, images.dtype)
     )

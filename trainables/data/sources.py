@@ -19,6 +19,7 @@ from typing import Protocol
 
 import numpy as np
 
+from trainables.data import birds
 from trainables.data.photo import SUFFIXES, UnusableImageError, decode
 
 BIRDS_PER_SPECIES = 50
@@ -65,9 +66,7 @@ class DrawnBirds:
     @property
     def labels(self) -> list[str]:
         """Species of each bird."""
-        from trainables.data.birds import SPECIES
-
-        return [species for species in SPECIES for _ in range(BIRDS_PER_SPECIES)]
+        return [species for species in birds.SPECIES for _ in range(BIRDS_PER_SPECIES)]
 
     @property
     def names(self) -> list[str]:
@@ -77,17 +76,15 @@ class DrawnBirds:
     @property
     def identity(self) -> object:
         """The drawing's version and the number of birds."""
-        from trainables.data.birds import VERSION
-
-        return {"kind": "drawn birds", "version": VERSION, "per_species": BIRDS_PER_SPECIES}
+        return {"kind": "drawn birds", "version": birds.VERSION, "per_species": BIRDS_PER_SPECIES}
 
     def pictures(self, rows: Iterable[int], size: int, seed: int) -> Iterator[np.ndarray | str]:
         """Draw the birds of these rows."""
-        from trainables.data.birds import SPECIES, draw_bird
-
         for row in rows:
             species, number = divmod(row, BIRDS_PER_SPECIES)
-            yield draw_bird(SPECIES[species], size, np.random.default_rng((seed, species, number)))
+            yield birds.draw_bird(
+                birds.SPECIES[species], size, np.random.default_rng((seed, species, number))
+            )
 
 
 @dataclass(frozen=True)

@@ -131,10 +131,8 @@ def near_duplicates(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
             distances = np.bitwise_count(unique[start : start + step, None] ^ unique[None, start:])
             for left, right in np.argwhere(distances <= MAX_BITS):
                 if left < right:
-                    low, high = sorted(
-                        (root(members[first[start + left]]), root(members[first[start + right]]))
-                    )
-                    parents[high] = low
+                    roots = [root(members[first[start + index]]) for index in (left, right)]
+                    parents[max(roots)] = min(roots)
     return np.array([root(index) for index in range(len(images))], np.int64)
 
 

@@ -67,7 +67,7 @@ def load_into(full: "keras.Model", path: Path) -> None:
             full.load_weights(path)
     except OSError as error:
         raise WeightsError(f"{path} is damaged or no HDF5 file, but {_RULE}: {_REMEDY}.") from error
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, ValueError) as error:
         raise WeightsError(f"{path} holds something else, but {_RULE}: {_REMEDY}.") from error
     if not all(np.isfinite(array).all() for array in full.get_weights()):
         raise WeightsError(f"{path} holds NaN or infinity, but {_RULE}, all finite: {_REMEDY}.")

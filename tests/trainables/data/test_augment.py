@@ -81,6 +81,11 @@ def test_what_a_rotation_uncovers_is_reflected_and_never_black() -> None:
     frame[:, :4], frame[:, -4:], frame[:, :, :4], frame[:, :, -4:] = 1, 1, 1, 1
     corners = augment(tf.constant(frame), seeds(1)[0]).numpy()[:, [0, 0, -1, -1], [0, -1, 0, -1]]
     assert corners.min() > 0.99
+    # What lies behind a dark rim shows again outside of it; repeating the last pixel would show the rim alone.
+    rim = np.zeros((64, 32, 32, 1), np.float32)
+    rim[:, 1:-1, 1:-1] = 1
+    corners = augment(tf.constant(rim), seeds(1)[0]).numpy()[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert corners.max() > 0.9
 
 
 def test_a_function_of_any_batch_size_gives_what_eager_execution_gives() -> None:

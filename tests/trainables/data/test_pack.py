@@ -23,9 +23,9 @@ import sys
 from pathlib import Path
 from trainables.data.pack import build_pack
 if __name__ == "__main__":
-    data, cache = sys.argv[1:]
+    data, cache, size = sys.argv[1:]
     try:
-        report = build_pack(data, 32, seed=0, cache=Path(cache), workers=1)
+        report = build_pack(data, int(size), seed=0, cache=Path(cache), workers=1)
     except ValueError as error:
         sys.exit(f"{type(error).__name__}: {error}")
     print(report.path.name, report.counts["train"])
@@ -173,7 +173,7 @@ def test_any_number_of_processes_builds_the_same_file(many_birds: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    "damage", ["empty", "cut short", "last byte missing", "one bit", "not Arrow", "other Arrow"]
+    "damage", ["empty", "cut short", "last byte missing", "one bit", "not Arrow", "other Arrow", "other pack"]
 )
 def test_a_damaged_pack_is_rebuilt(damage: str, birds_folder: Path, cache: Path) -> None:
     path = build(birds_folder, cache).path
@@ -190,10 +190,11 @@ def test_a_damaged_pack_is_rebuilt(damage: str, birds_folder: Path, cache: Path)
             "last byte missing": whole[:-1],
             "one bit": bytes(flipped),
             "not Arrow": b"not Arrow at all" * 1000,
+            "other pack": build(birds_folder, cache, seed=1).path.read_bytes(),
             "other Arrow": other.getvalue().to_pybytes(),
         }[damage]
     )
-    if damage != "one bit":
+    if damage not in {"one bit", "other pack"}:
         with pytest.raises(DataError, match=r"\.arrow is damaged or no pack .* delete it and build it again"):
             open_pack(path)
     assert build(birds_folder, cache).built
@@ -205,16 +206,23 @@ def test_a_missing_pack_is_refused(tmp_path: Path) -> None:
         open_pack(tmp_path / "gone.arrow")
 
 
-def test_two_processes_that_build_the_same_pack_leave_one_whole_file(many_birds: Path, cache: Path) -> None:
-    builders = [
-        subprocess.Popen([sys.executable, "-c", BUILD, many_birds, cache], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+def test_processes_that_build_the_same_pack_at_once_leave_one_whole_file(
+    many_birds: Path, cache: Path
+) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        BUILD,
+        many_birds,
+        cache,
+        "256",
+    ]  # large, so that they write at the same time
+    builders = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     answers = [builder.communicate(timeout=120)[0] for builder in builders]
-    assert [builder.returncode for builder in builders] == [0, 0]
-    assert answers[0] == answers[1]
+    assert [builder.returncode for builder in builders] == [0, 0, 0]
+    assert answers[0] == answers[1] == answers[2]
     assert [path.name for path in cache.iterdir()] == [answers[0].split()[0]]
-    assert not build(many_birds, cache).built
+    assert not build(many_birds, cache, image_size=256).built
 
 
 def test_a_full_disk_is_named_with_the_bytes_needed_and_nothing_is_left(
@@ -223,7 +231,7 @@ def test_a_full_disk_is_named_with_the_bytes_needed_and_nothing_is_left(
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = 'mount -t tmpfs -o size=64k none "$1" || exit 77'
-    script = f'{mount}; "$2" -c "$3" "$4" "$1/packs"; echo $?; ls -A "$1/packs"'
+    script = f'{mount}; "$2" -c "$3" "$4" "$1/packs" 32; echo $?; ls -A "$1/packs"'
     arguments = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
     if shutil.which("unshare") is None:
         pytest.skip("needs unshare to make a small disk")
@@ -251,6 +259,7 @@ def test_a_cache_that_cannot_be_a_folder_is_refused(birds_folder: Path, tmp_path
 def test_an_unusable_image_is_skipped_and_named_with_the_reason(
     birds_folder: Path, cache: Path, make_picture: MakePicture
 ) -> None:
+    without = open_pack(build(birds_folder, cache).path)
     whole = (birds_folder / "Robin/(1).JPG").read_bytes()
     (birds_folder / "Robin/half.jpg").write_bytes(whole[:-60])
     (birds_folder / "Robin/page.png").write_text("<html>")
@@ -264,6 +273,9 @@ def test_an_unusable_image_is_skipped_and_named_with_the_reason(
     assert "not an image" in reasons["Robin/page.png"]
     assert "15 x 40" in reasons["Robin/tiny.png"]
     assert sum(report.counts.values()) == 30
+    pack = open_pack(report.path)
+    for column in ("images", "labels", "names", "split"):
+        np.testing.assert_array_equal(getattr(pack, column), getattr(without, column))
     assert report.classes == 3, "a class without a usable image is none"
 
 
@@ -321,7 +333,7 @@ def test_a_negative_seed_is_refused(birds_folder: Path, cache: Path) -> None:
 
 def test_packs_never_load_tensorflow(birds_folder: Path, cache: Path) -> None:
     script = f"{BUILD}\nassert not {{'tensorflow', 'keras', 'ray'}} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", script, birds_folder, cache], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", script, birds_folder, cache, "32"], check=True, timeout=120)
 
 
 def test_without_data_the_drawn_birds_are_packed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

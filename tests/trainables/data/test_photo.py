@@ -58,10 +58,11 @@ def sideways_exif() -> bytearray:
     return bytearray(exif.tobytes())
 
 
-def test_exif_that_no_one_can_read_leaves_the_photo_as_it_is_stored() -> None:
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_exif_that_no_one_can_read_leaves_the_photo_as_it_is_stored(kind: str) -> None:
     exif = sideways_exif()
     exif[6:8] = b"??"
-    assert corners(decode(encoded(quadrants(), "JPEG", exif=bytes(exif)), 32))[0] == (1, 0, 0)
+    assert corners(decode(encoded(quadrants(), kind, exif=bytes(exif)), 32))[0] == (1, 0, 0)
 
 
 def test_a_photo_is_turned_upright_whatever_else_its_exif_holds() -> None:

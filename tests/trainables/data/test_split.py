@@ -80,7 +80,7 @@ def test_without_duplicates_the_shares_are_met_to_the_image_unless_small_classes
 
 @settings(deadline=None)
 @given(data_sets, st.integers(0, 2**32))
-def test_groups_put_the_shares_off_by_little_more_than_the_largest(
+def test_groups_put_the_shares_off_by_the_largest_at_most(
     data: tuple[np.ndarray, np.ndarray], seed: int
 ) -> None:
     labels, groups = data
@@ -91,8 +91,8 @@ def test_groups_put_the_shares_off_by_little_more_than_the_largest(
         held_out_at_least += sizes[1] if len(sizes) >= 3 else 0
     largest = np.bincount(groups).max()
     for part in (VALIDATION, TEST):
-        assert counted(codes)[part] <= max(0.1 * len(labels), held_out_at_least) + 2 * largest
-        assert counted(codes)[part] >= 0.1 * len(labels) - 2 * largest
+        assert counted(codes)[part] <= max(0.1 * len(labels), held_out_at_least) + largest
+        assert counted(codes)[part] >= 0.1 * len(labels) - largest
 
 
 def test_many_classes_of_one_image_are_split_as_a_whole() -> None:
@@ -150,12 +150,25 @@ def noise(count: int, seed: int = 0) -> np.ndarray:
     return coarse.repeat(8, axis=1).repeat(8, axis=2)
 
 
+def drawn(cells: np.ndarray) -> np.ndarray:
+    """A picture of 8 x 9 plain cells."""
+    return np.asarray(Image.fromarray(cells).resize((72, 72), Image.Resampling.NEAREST).convert("RGB"))
+
+
 def test_a_hash_has_the_bit_of_each_cell_that_is_darker_than_its_right_neighbour() -> None:
     cells = np.zeros((8, 9), np.uint8)
     cells[2, 3] = 200
-    image = np.asarray(Image.fromarray(cells).resize((288, 288), Image.Resampling.NEAREST).convert("RGB"))
-    (found,) = np.unpackbits(difference_hashes(image[None]).view(np.uint8)).reshape(-1, 8, 8)
+    (found,) = np.unpackbits(difference_hashes(drawn(cells)[None]).view(np.uint8)).reshape(-1, 8, 8)
     assert np.argwhere(found).tolist() == [[2, 2]]
+
+
+def test_a_hash_weighs_colours_as_eyes_do() -> None:
+    darker_to_lighter = [[0, 0, 255], [255, 0, 0], [0, 255, 0]]
+    cells = np.zeros((8, 9, 3), np.uint8)
+    cells[0, :3] = darker_to_lighter
+    cells[1, :3] = darker_to_lighter[::-1]
+    bits = np.unpackbits(difference_hashes(drawn(cells)[None]).view(np.uint8)).reshape(8, 8)
+    assert bits[:2, :2].tolist() == [[1, 1], [0, 0]]
 
 
 @pytest.mark.parametrize("size", [32, 64, 128])
@@ -172,12 +185,23 @@ def test_shrinking_recompressing_and_brightening_keep_the_hash(size: int, uk_gar
 
 
 def test_near_duplicates_of_a_class_share_a_group_and_others_have_their_own() -> None:
-    images = noise(10)
+    images = noise(11)
     images[7] = np.clip(images[2].astype(int) + 3, 0, 255)
     images[9] = images[4]
-    labels = np.array([0] * 8 + [1] * 2)
+    images[10] = images[8]
+    labels = np.array([0] * 8 + [1] * 3)
     groups = near_duplicates(images, labels)
-    assert groups.tolist() == [0, 1, 2, 3, 4, 5, 6, 2, 8, 9], "4 and 9 look alike but are of two classes"
+    assert groups.tolist() == [0, 1, 2, 3, 4, 5, 6, 2, 8, 9, 8], "4 and 9 look alike but are of two classes"
+
+
+def test_two_bits_of_the_hash_may_differ_but_not_three() -> None:
+    cells = np.full((3, 8, 9), 100, np.uint8)
+    cells[1, :2, 4] = 200
+    cells[2, 2:5, 4] = 200
+    images = np.array([drawn(cell) for cell in cells])
+    hashes = difference_hashes(images)
+    assert np.bitwise_count(hashes[0] ^ hashes[1:]).tolist() == [2, 3]
+    assert near_duplicates(images, np.zeros(3, int)).tolist() == [0, 0, 2]
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2, 3], [0, 3, 1, 2], [3, 0, 2, 1]])

@@ -77,13 +77,22 @@ def _cut_out(folder: Path, legacy: Path) -> Path:
     return path
 
 
+def _named_but_absent(folder: Path, legacy: Path) -> Path:
+    """A file in the older format that names all its layers, and lacks one."""
+    path = folder / "named.h5"
+    path.write_bytes(legacy.read_bytes())
+    with h5py.File(path, "r+") as file:
+        del file["Conv1"]
+    return path
+
+
 def _empty_hdf5(folder: Path, _: Path) -> Path:
     path = folder / "empty.h5"
     h5py.File(path, "w").close()
     return path
 
 
-@pytest.mark.parametrize("make", [_narrow, _another_network, _cut_out, _empty_hdf5])
+@pytest.mark.parametrize("make", [_narrow, _another_network, _cut_out, _named_but_absent, _empty_hdf5])
 def test_weights_of_another_network_are_refused(
     make: Callable[[Path, Path], Path], tmp_path: Path, legacy_file: Path
 ) -> None:
