@@ -27,7 +27,9 @@ class Colorizer:
         self._generator = generator
         self.metadata = metadata
         """What `Loop.export` wrote: model, params, image_size, epoch, data."""
-        self._colour = tf.function(self._run, input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
+        self._colour = tf.function(
+            self._run, input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)], autograph=False
+        )
 
     @classmethod
     def load(cls, path: Path) -> "Colorizer":

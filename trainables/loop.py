@@ -78,14 +78,16 @@ class Loop(ABC):
         self._images = tf.constant(pack.images)
         features = None if encoder_weights is None else FeatureExtractor(encoder_weights)
         self._evaluator = Evaluator(pack.images[self._validation], seed=seed, features=features)
+        batches, step, rows = ([None, self._batch_size], tf.int64), ([], tf.int32), ([None], tf.int64)
+        # Without autograph, which reads the source when first called, and so whatever an edit since has left there.
         self._steps = tf.function(
             self._run_steps,
-            input_signature=[
-                tf.TensorSpec([None, self._batch_size], tf.int64),
-                tf.TensorSpec([], tf.int32),
-            ],
+            input_signature=[tf.TensorSpec(*batches), tf.TensorSpec(*step)],
+            autograph=False,
         )
-        self._picture = tf.function(self._colour_rows, input_signature=[tf.TensorSpec([None], tf.int64)])
+        self._picture = tf.function(
+            self._colour_rows, input_signature=[tf.TensorSpec(*rows)], autograph=False
+        )
 
     @property
     @abstractmethod
@@ -197,12 +199,14 @@ class Loop(ABC):
 
     def _run_steps(self, rows: tf.Tensor, first_step: tf.Tensor) -> tf.Tensor:
         """Sums of the losses over the steps of `rows`, int64 `[steps, batch]`."""
-        total = tf.zeros([len(self.losses)])
-        for i in tf.range(tf.shape(rows)[0]):
+
+        def step(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             images = augment(tf.gather(self._images, rows[i]), tf.stack([self._augmentation, first_step + i]))
             rgb = tf.cast(images, tf.float32) / 255
-            total += self._step(color.luma(rgb), rgb)
-        return total
+            return i + 1, total + self._step(color.luma(rgb), rgb)
+
+        start = (tf.constant(0), tf.zeros([len(self.losses)]))
+        return tf.while_loop(lambda i, _: i < tf.shape(rows)[0], step, start)[1]
 
     def _colour_rows(self, rows: tf.Tensor) -> tf.Tensor:
         rgb = tf.cast(tf.gather(self._images, rows), tf.float32) / 255

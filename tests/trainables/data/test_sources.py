@@ -197,7 +197,7 @@ def test_content_and_names_make_the_identity_but_not_times_and_places(
     (moved / "Wren/(1).JPG").write_bytes(content)
     changed = resolve(str(moved)).identity
     assert changed != original
-    (moved / "Wren/(1).JPG").rename(moved / "Wren/(99).JPG")
+    (moved / "Wren/(1).JPG").rename(moved / "Wren/(0).JPG")
     assert resolve(str(moved)).identity not in (original, changed)
 
 

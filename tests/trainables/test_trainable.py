@@ -1,0 +1,98 @@
+"""A trial as Ray runs it, in processes of its own: what it reports, leaves, and goes on from."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from trainables.checkpoint import load_metadata
+from trainables.data.pack import build_pack
+
+SCRIPT = """
+import json, sys
+from trainables.trainable import Trial
+steps, config, other = json.loads(sys.argv[1])
+trial = Trial({"trial": config})
+results = [trial.train() for _ in range(steps)]
+if other:
+    trial.reset({"trial": other})
+    results.append(trial.train())
+kept = ("val_", "train_", "epoch", "done")
+print(json.dumps([{name: value for name, value in result.items() if name.startswith(kept)} for result in results]))
+"""
+
+
+@pytest.fixture(scope="module")
+def pack(few_birds, tmp_path_factory):
+    return build_pack(str(few_birds), 32, seed=0, cache=tmp_path_factory.mktemp("packs")).path
+
+
+def settings(folder, pack, model="cnn", **params):
+    return {
+        "number": 0,
+        "model": model,
+        "params": {"depth": 3, "width": 8, **params},
+        "pack": str(pack),
+        "epochs": 3,
+        "batch_size": 16,
+        "seed": 0,
+        "objective": "val_swd",
+        "encoder_weights": None,
+        "threads": 1,
+        "gpu_share": 0.0,
+        "last": str(folder / "last.safetensors"),
+        "best": str(folder / "best.safetensors"),
+        "samples": str(folder / "samples"),
+        "strip_epochs": [1],
+    }
+
+
+def run(steps, config, other=None):
+    command = [sys.executable, "-c", SCRIPT, json.dumps([steps, config, other])]
+    process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+def curve(results):
+    """What must repeat to the bit: everything but the times."""
+    return [{name: value for name, value in result.items() if name != "epoch_seconds"} for result in results]
+
+
+def test_a_trial_killed_and_started_again_reports_its_last_epoch_once_more_and_goes_on_bitwise(
+    pack, tmp_path
+):
+    whole = run(3, settings(tmp_path / "whole", pack))
+    first = run(2, settings(tmp_path / "cut", pack))
+    second = run(2, settings(tmp_path / "cut", pack))
+    assert [result["epoch"] for result in second] == [2, 3]
+    assert curve([*first, second[1]]) == curve(whole)
+    assert second[0] == first[1]
+    assert [result["done"] for result in whole] == [False, False, True]
+
+
+def test_the_best_epochs_weights_are_kept_and_strips_are_made_at_rungs_and_the_end(pack, tmp_path):
+    results = run(3, settings(tmp_path, pack))
+    best = min(results, key=lambda result: result["val_swd"])
+    assert load_metadata(tmp_path / "best.safetensors")["epoch"] == best["epoch"]
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [
+        "epoch-001.png",
+        "epoch-003.png",
+    ]
+
+
+def test_a_reused_process_trains_the_next_trial_as_a_new_one_would(pack, tmp_path):
+    wider = settings(tmp_path / "new", pack, width=16)
+    alone = run(1, wider)
+    reused = run(1, settings(tmp_path / "first", pack), settings(tmp_path / "second", pack, width=16))
+    assert curve([reused[1]]) == curve(alone)
+
+
+def test_training_that_diverges_fails_with_the_epoch_and_the_loss(pack, tmp_path):
+    config = settings(tmp_path, pack, learning_rate=1e30)
+    command = [sys.executable, "-c", SCRIPT, json.dumps([3, config, None])]
+    process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    assert process.returncode == 1
+    assert "epoch 1" in process.stderr
+    assert "diverged" in process.stderr
