@@ -64,7 +64,8 @@ class Verdict:
 
     def __str__(self) -> str:
         if self.best is None:
-            return "The search has found no trial with weights yet."
+            ahead = f"; best is {self.unbeaten[0].reference}" if self.unbeaten else ""
+            return f"The search has no surviving trial of its own yet{ahead}."
         count = len(self.beaten) + len(self.unbeaten)
         if count == 0:
             return f"Best of the search is {self.best.name}; no reference point has a value."

@@ -18,6 +18,8 @@ from ray.tune.search import Searcher
 
 from spaces import Space, Value, suggest
 
+STARTUP = 6
+"""Trials before TPE has a say, the reference points among them; Optuna's ten would be most of a small study."""
 REFERENCE = "reference"
 """User attribute of a trial that is a reference point: its name."""
 
@@ -35,7 +37,9 @@ def make_sampler(kind: Literal["tpe", "random"], seed: int) -> optuna.samplers.B
         return optuna.samplers.RandomSampler(seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
+        return optuna.samplers.TPESampler(
+            multivariate=True, group=True, constant_liar=True, n_startup_trials=STARTUP, seed=seed
+        )
 
 
 class OptunaSearcher(Searcher):

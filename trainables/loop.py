@@ -78,15 +78,17 @@ class Loop(ABC):
         self._images = tf.constant(pack.images)
         features = None if encoder_weights is None else FeatureExtractor(encoder_weights)
         self._evaluator = Evaluator(pack.images[self._validation], seed=seed, features=features)
-        batches, step, rows = ([None, self._batch_size], tf.int64), ([], tf.int32), ([None], tf.int64)
         # Without autograph, which reads the source when first called, and so whatever an edit since has left there.
         self._steps = tf.function(
             self._run_steps,
-            input_signature=[tf.TensorSpec(*batches), tf.TensorSpec(*step)],
+            input_signature=[
+                tf.TensorSpec([None, self._batch_size], tf.int64),
+                tf.TensorSpec([], tf.int32),
+            ],
             autograph=False,
         )
         self._picture = tf.function(
-            self._colour_rows, input_signature=[tf.TensorSpec(*rows)], autograph=False
+            self._colour_rows, input_signature=[tf.TensorSpec([None], tf.int64)], autograph=False
         )
 
     @property

@@ -86,7 +86,7 @@ def test_a_tie_with_a_reference_point_is_no_win(table):
 @pytest.mark.parametrize(
     ("trials", "said"),
     [
-        ([("COMPLETE", "λ 100", 2.0)], "The search has found no trial with weights yet."),
+        ([("COMPLETE", "λ 100", 2.0)], "The search has no surviving trial of its own yet; best is λ 100."),
         ([("COMPLETE", None, 2.0)], "Best of the search is trial 0; no reference point has a value."),
         ([("COMPLETE", "a", 3.0), ("COMPLETE", None, 2.0)], "Trial 1 beats the only reference point."),
         (
