@@ -68,13 +68,17 @@ def print_beginning(console: Console, plan: Plan, report: PackReport, encoder: E
         f" pack {found} in {duration(report.seconds)})",
     )
     if report.skipped:
-        say(console, f"{len(report.skipped)} images could not be used and were skipped:", style="yellow")
+        count = len(report.skipped)
+        images = (
+            "1 image could not be used and was"
+            if count == 1
+            else f"{count} images could not be used and were"
+        )
+        say(console, f"{images} skipped:", style="yellow")
         for name, reason in report.skipped[:_NAMED]:
             say(console, f"  {name}: {reason}", style="yellow")
-        if len(report.skipped) > _NAMED:
-            say(
-                console, f"  and {len(report.skipped) - _NAMED} more, all named in study.json", style="yellow"
-            )
+        if count > _NAMED:
+            say(console, f"  and {count - _NAMED} more, all named in study.json", style="yellow")
     if plan.model == "pix2pix":
         say(console, encoder.note, style="" if encoder.available else "yellow")
     _print_scaled(console, plan)

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(errors, f"error: {error}")
         return 2
     except KeyboardInterrupt:
-        say(errors, "Stopped before the study began; nothing was written.")
+        say(errors, "Stopped at once; what a study has recorded is kept.")
         return INTERRUPTED
 
 

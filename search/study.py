@@ -97,6 +97,7 @@ def run(
             " --encoder-weights PATH, or take val_swd."
         )
     plan = make_plan(config, cluster(), encoder.encoders)
+    _check_same(study_folder(plan.config), report, encoder)
     announce(plan, report, encoder)
     return _run(plan, report, encoder, console, dashboard)
 
@@ -140,7 +141,7 @@ def _run(
     )
     recorded = [(number, row["epoch"], row[objective]) for number, rows in history.items() for row in rows]
     brake = Brake()
-    baselines = _Baselines(report.path, plan.config.seed, encoder.path)
+    baselines = None if record["baselines"] else _Baselines(report.path, plan.config.seed, encoder.path)
     recorder = Recorder(
         writer,
         objective=objective,
@@ -170,7 +171,7 @@ def _run(
     if brake.error is not None:
         raise brake.error
     interrupted = not searcher.is_done
-    found = baselines.get(wait=not interrupted) or record["baselines"]
+    found = baselines.get(wait=not interrupted) if baselines else record["baselines"]
     writer.write_config({**record, "baselines": found})
     writer.compact()
     write_gallery(folder)
@@ -192,14 +193,31 @@ def _connect(address: str | None) -> str | None:
 
     try:
         context = ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-    except (ConnectionError, ValueError) as error:
-        where = f"--address is {address}" if address else "a Ray cluster was started on this machine"
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = f"the cluster at {address}" if address else "the Ray of this machine"
         raise ConfigError(
-            f"{where}, but no cluster answers there ({error}): start one with `ray start --head`, name another"
-            " address, or leave it out to run on this machine alone."
+            f"{where} cannot be joined or started ({error}): start a cluster with `ray start --head` and the same"
+            " versions of Ray and Python, name another --address, or leave it out to run on this machine alone."
         ) from None
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     return f"http://{context.dashboard_url}" if context.dashboard_url else None
+
+
+def _check_same(folder: StudyFolder, report: PackReport, encoder: Encoder) -> None:
+    """Refuse to go on with a study on other data, or with another choice of encoders, than it began with."""
+    if not folder.config.exists():
+        return
+    earlier = read_config(folder)
+    if earlier["data"]["fingerprint"] != report.fingerprint:
+        raise ConfigError(
+            f"the data in {report.source} has changed since the study {earlier['name']} began: bring back the files"
+            " as they were, or start a study of another name."
+        )
+    if earlier["encoder"]["available"] != encoder.available:
+        raise ConfigError(
+            f"the study {earlier['name']} began with this: {earlier['encoder']['note']}. Now it is: {encoder.note}."
+            " Bring back the weights, or start a study of another name."
+        )
 
 
 def _record(plan: Plan, report: PackReport, encoder: Encoder, dashboard: str | None) -> dict[str, Any]:
@@ -212,7 +230,7 @@ def _record(plan: Plan, report: PackReport, encoder: Encoder, dashboard: str | N
         "model": plan.model,
         "objective": plan.config.objective,
         "config": plan.config.to_record(),
-        "fitted": list(plan.scaled),
+        "fitted": earlier.get("fitted", list(plan.scaled)),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _VERSIONS},
         "git_commit": _git_commit(),
         "data": {
@@ -226,7 +244,7 @@ def _record(plan: Plan, report: PackReport, encoder: Encoder, dashboard: str | N
         "encoder": {
             "spec": plan.config.encoder_weights,
             "path": encoder.path,
-            "used": encoder.available and plan.model == "pix2pix",
+            "available": encoder.available,
             "note": encoder.note,
         },
         "ray_dashboard": dashboard,
@@ -317,12 +335,14 @@ class _Baselines:
 
         self._task = ray.remote(num_cpus=0)(_score_baselines).remote(str(pack), seed, weights)
 
-    def get(self, *, wait: bool) -> Baselines | None:
-        """Give them; without `wait`, None where they are not there yet."""
+    def get(self, *, wait: bool) -> Baselines:
+        """Give them; none where they could not be taken or, without `wait`, are not there yet."""
         import ray
 
-        done, _ = ray.wait([self._task], timeout=None if wait else 0)
-        found: Baselines | None = ray.get(done[0]) if done else None
+        try:
+            found: Baselines = ray.get(self._task, timeout=None if wait else 0)
+        except ray.exceptions.RayError:
+            return {}
         return found
 
 

@@ -4,6 +4,7 @@ The only module here that knows Ray. TensorFlow is imported where a trial starts
 the process which runs the search can name this class without loading it.
 """
 
+import gc
 import math
 import time
 from dataclasses import dataclass
@@ -69,6 +70,8 @@ class Trial(tune.Trainable):
 
         del self._loop
         keras.utils.clear_session()
+        # Networks and traced functions refer to one another: only the collector frees them.
+        gc.collect()
         self._open(TrialConfig(**new_config["trial"]))
         return True
 

@@ -45,7 +45,7 @@ def make_study(tmp_path: Path) -> Callable[..., StudyFolder]:
                 "data": {"source": "drawn birds", "counts": {"train": 160, "validation": 20, "test": 20}},
                 "git_commit": "4c1d9ae",
                 "baselines": BASELINES,
-                "encoder": {"spec": "none", "used": False, "note": "without pretrained weights"},
+                "encoder": {"spec": "none", "available": False, "note": "without pretrained weights"},
                 "objective": "val_swd",
                 "fitted": [],
             }

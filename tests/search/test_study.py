@@ -179,7 +179,9 @@ def test_resuming_a_finished_study_only_tells_its_result_again(finished_study, r
     assert read_epochs(path) == before
 
 
-def test_a_damaged_photo_is_skipped_counted_and_named(run_search, few_birds, tmp_path, storage):
+def test_a_damaged_photo_is_skipped_and_named_and_a_study_sticks_to_its_data(
+    run_search, few_birds, tmp_path, storage
+):
     data = tmp_path / "birds"
     subprocess.run(["cp", "-r", str(few_birds), str(data)], check=True)
     photo = data / "Robin" / "0.png"
@@ -198,8 +200,13 @@ def test_a_damaged_photo_is_skipped_counted_and_named(run_search, few_birds, tmp
         "none",
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "1 images could not be used" in run.stdout or "1 image could not be used" in run.stdout
+    assert "1 image could not be used" in run.stdout
     assert "Robin/0.png" in run.stdout
+
+    (data / "Robin" / "1.png").unlink()
+    resumed = run_search("--resume", "damaged")
+    assert resumed.returncode == 2
+    assert "has changed since the study damaged began" in resumed.stderr
 
 
 def test_the_journal_is_what_optuna_itself_reads(finished_study):
