@@ -351,11 +351,11 @@ def _score_baselines(pack: str, seed: int, weights: str | None) -> Baselines:
 
     hardware.configure(1, None)
     from trainables.data.pack import open_pack
-    from trainables.features import FeatureExtractor
+    from trainables.features import feature_extractor
     from trainables.metrics import baselines
 
     opened = open_pack(Path(pack))
-    features = None if weights is None else FeatureExtractor(Path(weights))
+    features = None if weights is None else feature_extractor(Path(weights))
     return baselines(opened.images[opened.indices("validation")], seed=seed, features=features)
 
 

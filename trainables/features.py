@@ -3,6 +3,7 @@
 Not the generator's encoder (`trainables.models.mobilenet_unet`), and nothing here is ever trained.
 """
 
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -13,6 +14,15 @@ from trainables.models.encoder_weights import load_into
 LAYER = "block_13_expand_relu"
 SIDE = 128
 """Pixels a side that pictures are brought to, so that a distance does not depend on the study's image size."""
+
+
+@cache
+def feature_extractor(weights: Path) -> "FeatureExtractor":
+    """The process's one extractor of these weights: building it takes a second or two, and memory.
+
+    Raises `trainables.models.encoder_weights.WeightsError` as `FeatureExtractor` does.
+    """
+    return FeatureExtractor(weights)
 
 
 class FeatureExtractor:

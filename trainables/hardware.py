@@ -27,7 +27,7 @@ def configure(threads: int, gpu_memory_mb: int | None) -> None:
     """
     # Not even errors: the graph optimiser logs one for each shortcut that it cannot take, and what matters is raised.
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with _silent_stderr():
+    with silent_stderr():
         import tensorflow as tf
 
         gpus = tf.config.list_physical_devices("GPU")
@@ -40,7 +40,7 @@ def configure(threads: int, gpu_memory_mb: int | None) -> None:
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
+def silent_stderr() -> Iterator[None]:
     """Keep the process's stderr shut: on import, TensorFlow's C++ code writes to it before it reads its log level."""
     sys.stderr.flush()
     kept = os.dup(2)

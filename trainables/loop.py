@@ -21,7 +21,7 @@ from trainables import checkpoint, color
 from trainables.checkpoint import CheckpointError, Variable
 from trainables.data.augment import augment
 from trainables.data.pack import Pack
-from trainables.features import FeatureExtractor
+from trainables.features import feature_extractor
 from trainables.generator import Generator
 from trainables.metrics import Evaluator
 from trainables.params import CnnParams, Params, params_of
@@ -76,7 +76,7 @@ class Loop(ABC):
         # 31 bits of the seed's own, for what in TensorFlow takes int32; the epochs' orders use other ones.
         self._augmentation = int(np.random.SeedSequence([seed]).generate_state(1)[0]) >> 1
         self._images = tf.constant(pack.images)
-        features = None if encoder_weights is None else FeatureExtractor(encoder_weights)
+        features = None if encoder_weights is None else feature_extractor(encoder_weights)
         self._evaluator = Evaluator(pack.images[self._validation], seed=seed, features=features)
         # Without autograph, which reads the source when first called, and so whatever an edit since has left there.
         self._steps = tf.function(

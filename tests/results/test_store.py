@@ -361,3 +361,9 @@ def test_the_folder_names_every_file_of_a_study():
     assert folder.trial(7) == Path("studies/garden/trials/0007")
     assert folder.best_weights(7) == Path("studies/garden/trials/0007/checkpoint/best.safetensors")
     assert folder.samples(12_345) == Path("studies/garden/trials/12345/samples")
+
+
+def test_the_tables_have_a_column_for_every_metric_that_is_measured():
+    from trainables import metrics
+
+    assert metrics.METRICS == METRICS

@@ -88,3 +88,10 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(path: Path) -> None
     assert "state.safetensors cannot be written" in run.stderr
     assert path.read_bytes() == old
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_in_the_files_place_stays_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "state.safetensors").mkdir()
+    with pytest.raises(IsADirectoryError):
+        checkpoint.save(tmp_path / "state.safetensors", ARRAYS, {})
+    assert list(tmp_path.iterdir()) == [tmp_path / "state.safetensors"]

@@ -11,13 +11,13 @@ import sys
 import tempfile
 import urllib.request
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from trainables.hardware import silent_stderr
 
 if TYPE_CHECKING:
     import keras
@@ -129,21 +129,6 @@ def _imagenet() -> Path:
     return path
 
 
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    # TensorFlow's C++ code writes to the descriptor itself, and does so before it reads TF_CPP_MIN_LOG_LEVEL.
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 def main() -> int:
     """Run the command of the module's docstring on `sys.argv`; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -155,7 +140,7 @@ def main() -> int:
     )
     spec = parser.parse_args().spec
     try:
-        with _silent_stderr():
+        with silent_stderr():
             path = resolve(spec)
     except WeightsError as error:
         sys.stderr.write(f"{error}\n")
