@@ -6,8 +6,10 @@ import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from ray import cloudpickle
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
@@ -113,7 +115,7 @@ class Recorder(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Enter that the trial failed, and why."""
-        self._end(trial, "FAIL", failure_reason(trial.get_pickled_error()))
+        self._end(trial, "FAIL", failure_reason(_error(trial)))
 
     def _end(self, trial: Trial, state: str, reason: str | None) -> None:
         number = trial.config["number"]
@@ -159,6 +161,15 @@ def trial_row(
         row["node"] = rows[-1].get("node")
         row |= {metric: best[metric] for metric in METRICS if metric in best}
     return row
+
+
+def _error(trial: Trial) -> BaseException | None:
+    """What ended a trial; Tune's own way to it asks the storage, where the file arrives later."""
+    file = trial.pickled_error_file
+    if file is None or not Path(file).exists():
+        return None
+    error: BaseException = cloudpickle.loads(Path(file).read_bytes())
+    return error
 
 
 def failure_reason(error: BaseException | None) -> str:

@@ -323,7 +323,8 @@ def _trial(
         last=str(folder.checkpoint(number) / "last.safetensors"),
         best=str(folder.best_weights(number)),
         samples=str(folder.samples(number)),
-        strip_epochs=plan.rungs,
+        # The first epoch as well: a trial may not live to see a rung.
+        strip_epochs=(1, *plan.rungs),
     )
 
 
