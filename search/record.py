@@ -177,14 +177,16 @@ def failure_reason(error: BaseException | None) -> str:
     if error is None:
         return "the trial's process ended without a word"
     cause = getattr(error, "cause", None) or error
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    if not lines:
+    text = str(cause).strip()
+    if not text:
         return type(cause).__name__
-    # Ray tells the story of a dead actor in many lines; what the system said stands behind this one.
-    for line in lines:
-        if "The actor is dead because" in line or "Worker exit detail" in line:
-            return "the trial's process died: " + line.split(":", 1)[-1].strip()
-    return lines[0] if isinstance(cause, ArithmeticError) else f"{type(cause).__name__}: {lines[0]}"
+    # Of a dead process Ray tells the same long story each time; what the system said stands in the middle.
+    _, died, story = text.partition("Worker exit detail:")
+    if died:
+        detail = story.partition("Some common causes")[0].strip()
+        return f"the trial's process died, was killed or ran out of memory ({detail})"
+    first = text.splitlines()[0]
+    return first if isinstance(cause, ArithmeticError) else f"{type(cause).__name__}: {first}"
 
 
 def _or_infinity(value: float | None) -> float:
