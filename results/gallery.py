@@ -253,7 +253,7 @@ def _card(
 ) -> str:
     trial, state, metrics = row["trial"], row["state"], _shown_metrics([row])
     data = "".join(f' data-{metric}="{row[metric]:.6g}"' for metric in metrics)
-    epoch, picture = _strip(folder, trial)
+    epoch, picture = _strip(folder, trial, row["best_epoch"])
     caption = f"epoch {epoch}" + (f", best epoch {row['best_epoch']}" if row["best_epoch"] else "")
     if picture:
         said = f"Strip of trial {trial} after epoch {epoch}: gray input, output and truth of the validation photos"
@@ -304,14 +304,14 @@ def _badges(row: Mapping[str, Any], place: int | None) -> str:
     )
 
 
-def _strip(folder: StudyFolder, trial: int) -> tuple[int, str]:
-    """Epoch and data URI of a trial's newest readable strip, (0, "") where there is none."""
-    for file in sorted(folder.samples(trial).glob("epoch-*.png"), key=_epoch, reverse=True):
+def _strip(folder: StudyFolder, trial: int, best_epoch: int | None) -> tuple[int, str]:
+    """Epoch and data URI of the strip of a trial's best epoch, or its newest; (0, "") where there is none."""
+    for file in folder.strips(trial, best_epoch):
         try:
             with Image.open(file) as image:
                 jpeg = io.BytesIO()
                 image.convert("RGB").save(jpeg, "JPEG", quality=90, subsampling=0, optimize=True)
-        except OSError:  # deleted or half written by a running trial: an earlier one will do
+        except OSError:  # deleted or half written by a running trial: another one will do
             continue
         return _epoch(file), "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode()
     return 0, ""

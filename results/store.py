@@ -185,6 +185,12 @@ class StudyFolder:
         """Folder of a trial's picture strips, `epoch-003.png`."""
         return self.trial(number) / "samples"
 
+    def strips(self, number: int, best_epoch: int | None) -> list[Path]:
+        """A trial's strips: that of its best epoch, whose weights were kept, then the newest to the oldest."""
+        newest_first = sorted(self.samples(number).glob("epoch-*.png"), reverse=True)
+        best = f"epoch-{best_epoch or 0:03d}.png"
+        return sorted(newest_first, key=lambda strip: strip.name != best)
+
 
 def open_study(path: str | Path) -> StudyFolder:
     """The study in a folder.

@@ -25,8 +25,8 @@ class TrialConfig:
     """What a trial needs to know, as plain values that travel through Ray.
 
     `last`, `best` and `samples` are the files of the training state and of the inference weights and the folder of
-    the picture strips; `strip_epochs` are the epochs after which a strip is made, beside the last one. A `gpu_share`
-    below 1 caps the GPU's memory at that share.
+    the picture strips; `strip_epochs` are the epochs after which a strip is made, beside the last one and each that
+    is the best so far. A `gpu_share` below 1 caps the GPU's memory at that share.
     """
 
     number: int
@@ -91,9 +91,9 @@ class Trial(tune.Trainable):
             raise ArithmeticError(
                 f"{trial.objective} is {objective} after epoch {loop.epoch}: the training diverged"
             )
-        if loop.epoch in trial.strip_epochs or loop.epoch == trial.epochs:
-            self._save_strip()
         improved = objective < self._best
+        if improved or loop.epoch in trial.strip_epochs or loop.epoch == trial.epochs:
+            self._save_strip()
         if improved:
             self._best = objective
             loop.export(Path(trial.best))

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from results.gallery import write_gallery
-from results.store import StudyError, StudyWriter
+from results.store import StudyError, StudyWriter, read_trials
 
 
 class Page(HTMLParser):
@@ -77,7 +77,14 @@ def test_trials_stand_best_first_and_failed_ones_last(page):
     assert len(page.cards) == 9
 
 
-def test_every_strip_is_the_newest_and_says_in_words_what_it_shows(page):
+def test_the_strip_of_the_best_epoch_is_shown_rather_than_a_newer_one(study):
+    row = next(row for row in read_trials(study).to_pylist() if row["trial"] == 2)
+    StudyWriter(study.path).record_trial({**row, "best_epoch": 3})
+    page = Page(write_gallery(study).read_text(encoding="utf-8"))
+    assert "after epoch 3" in page.images[0]["alt"]
+
+
+def test_every_strip_is_the_best_epochs_and_says_in_words_what_it_shows(page):
     assert len(page.images) == 8  # all but the failed trial, which saved none
     assert page.images[0]["alt"].startswith("Strip of trial 2 after epoch 4: gray input, output and truth")
     red, green, _ = picture(page.images[0]).getpixel((16, 48))

@@ -76,10 +76,8 @@ def test_the_best_epochs_weights_are_kept_and_strips_are_made_at_rungs_and_the_e
     results = run(3, settings(tmp_path, pack))
     best = min(results, key=lambda result: result["val_swd"])
     assert load_metadata(tmp_path / "best.safetensors")["epoch"] == best["epoch"]
-    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [
-        "epoch-001.png",
-        "epoch-003.png",
-    ]
+    strips = {int(path.stem.removeprefix("epoch-")) for path in (tmp_path / "samples").iterdir()}
+    assert {1, 3, best["epoch"]} <= strips
 
 
 def test_a_reused_process_trains_the_next_trial_as_a_new_one_would(pack, tmp_path):
