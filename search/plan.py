@@ -29,7 +29,7 @@ class Size:
 
 
 GPU_SIZE = Size(trials=64, epochs=60, image_size=128, settings=())
-CPU_SIZE = Size(trials=10, epochs=8, image_size=64, settings=("width=32",))
+CPU_SIZE = Size(trials=12, epochs=8, image_size=64, settings=("width=32",))
 """Ends in a few minutes on two processors."""
 
 

@@ -90,6 +90,10 @@ def test_a_tie_with_a_reference_point_is_no_win(table):
         ([("COMPLETE", None, 2.0)], "Best of the search is trial 0; no reference point has a value."),
         ([("COMPLETE", "a", 3.0), ("COMPLETE", None, 2.0)], "Trial 1 beats the only reference point."),
         (
+            [("COMPLETE", "a", 1.0), ("COMPLETE", None, 2.0)],
+            "Trial 1 is the best of the search, but a is as good or better.",
+        ),
+        (
             [("COMPLETE", "a", 3.0), ("COMPLETE", "b", 3.0), ("COMPLETE", None, 2.0)],
             "Trial 2 beats all 2 reference points.",
         ),
