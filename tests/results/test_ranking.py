@@ -99,7 +99,7 @@ def test_a_tie_with_a_reference_point_is_no_win(table):
         ),
         (
             [("COMPLETE", "a", 1.0), ("COMPLETE", "b", 1.0), ("COMPLETE", None, 2.0)],
-            "Trial 2 beats 0 of 2 reference points, but not a nor b.",
+            "Trial 2 is the best of the search, but a is as good or better.",
         ),
     ],
 )
