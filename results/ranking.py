@@ -73,9 +73,9 @@ class Verdict:
             all_of_them = "the only reference point" if count == 1 else f"all {count} reference points"
             return f"{self.best.name.capitalize()} beats {all_of_them}."
         if not self.beaten:
-            ahead = self.unbeaten[0].reference
+            leader = self.unbeaten[0].reference
             return (
-                f"{self.best.name.capitalize()} is the best of the search, but {ahead} is as good or better."
+                f"{self.best.name.capitalize()} is the best of the search, but {leader} is as good or better."
             )
         names = " nor ".join(str(entry.reference) for entry in self.unbeaten)
         return f"{self.best.name.capitalize()} beats {len(self.beaten)} of {count} reference points, but not {names}."
