@@ -4,6 +4,7 @@ It works while the study runs and after, and it only looks: requests that would 
 """
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     say(console, "Ctrl-C ends it.", style="dim")
     try:
-        server.serve_forever()
+        with warnings.catch_warnings():
+            # That importances of few trials are rough is plain to see.
+            warnings.filterwarnings("ignore", module="optuna")
+            server.serve_forever()
     except KeyboardInterrupt:
         pass
     finally:

@@ -24,11 +24,16 @@ REFERENCE = "reference"
 """User attribute of a trial that is a reference point: its name."""
 
 
-def open_journal(path: Path, name: str) -> optuna.Study:
-    """Open the study of this name in a journal file, or create it there."""
+def open_journal(path: Path, name: str, objective: str) -> optuna.Study:
+    """Open the study of this name in a journal file, or create it there to minimise the objective."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = JournalStorage(JournalFileBackend(str(path)))
-    return optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
+    study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
+    if study.metric_names != [objective]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names([objective])
+    return study
 
 
 def make_sampler(kind: Literal["tpe", "random"], seed: int) -> optuna.samplers.BaseSampler:
@@ -131,7 +136,9 @@ class OptunaSearcher(Searcher):
         if result["epoch"] < self._epochs:
             self._study.tell(trial, state=TrialState.PRUNED)
         else:
-            self._study.tell(trial, result[self._objective])
+            # A trial is worth its best epoch, whose weights are kept, and not the chance of its last one.
+            reported = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
+            self._study.tell(trial, min(reported.values()))
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the journal is the state."""

@@ -116,7 +116,7 @@ def _run(
     writer = StudyWriter(folder.path)
     record = _record(plan, report, encoder, dashboard)
     writer.write_config(record)
-    study = open_journal(folder.journal, str(plan.config.name))
+    study = open_journal(folder.journal, str(plan.config.name), plan.config.objective)
     study.sampler = make_sampler(plan.config.searcher, plan.config.seed)
     enqueue_references(study, plan.references)
 

@@ -14,7 +14,7 @@ SPACE = space_of("pix2pix", 64, ("unet", "mobilenetv2"))
 
 
 def make_searcher(path, *, trials=10, seed=0, kind="tpe", unfinished=()):
-    study = open_journal(path, "birds")
+    study = open_journal(path, "birds", "val_swd")
     study.sampler = make_sampler(kind, seed)
     searcher = OptunaSearcher(
         study,
@@ -47,6 +47,12 @@ def test_a_finished_trial_is_complete_with_all_its_epochs(journal):
     assert study.trials[0].state == TrialState.COMPLETE
     assert study.trials[0].value == 1.0
     assert study.trials[0].intermediate_values == {1: 3.0, 2: 2.0, 3: 1.0}
+
+
+def test_a_finished_trial_is_worth_its_best_epoch(journal):
+    searcher, study = make_searcher(journal)
+    run_trial(searcher, "a", [2.0, 1.0, 3.0])
+    assert study.best_value == 1.0
 
 
 def test_a_stopped_trial_is_pruned_and_its_last_epoch_counts(journal):
@@ -112,7 +118,7 @@ def test_a_journal_taken_up_again_gives_its_unfinished_trials_first(journal):
     interrupted = searcher.suggest("b")
     searcher.on_trial_result("b", {"epoch": 1, "val_swd": 2.0})
 
-    study = open_journal(journal, "birds")
+    study = open_journal(journal, "birds", "val_swd")
     unfinished = [trial for trial in study.trials if trial.state == TrialState.RUNNING]
     again, study = make_searcher(journal, trials=4, unfinished=unfinished)
     taken_up = again.suggest("x")

@@ -36,7 +36,7 @@ def assert_accounted_for(path, trials, epochs):
     assert sorted(rows) == list(range(trials))
     seen = [(row["trial"], row["epoch"]) for row in read_epochs(path).to_pylist()]
     assert len(seen) == len(set(seen))
-    journal = open_journal(StudyFolder(path).journal, path.name).trials
+    journal = open_journal(StudyFolder(path).journal, path.name, "val_swd").trials
     states = {TrialState.COMPLETE: "COMPLETE", TrialState.PRUNED: "PRUNED", TrialState.FAIL: "FAIL"}
     for number, row in rows.items():
         own = [epoch for trial, epoch in seen if trial == number]
@@ -215,6 +215,6 @@ def test_the_journal_is_what_optuna_itself_reads(finished_study):
         optuna.storages.journal.JournalFileBackend(str(StudyFolder(path).journal))
     )
     study = optuna.load_study(study_name="finished", storage=storage)
-    assert study.best_value == min(
-        row["val_swd"] for row in read_epochs(path).to_pylist() if row["epoch"] == 3
-    )
+    complete = [row for row in read_trials(path).to_pylist() if row["state"] == "COMPLETE"]
+    assert study.best_value == min(row["val_swd"] for row in complete)
+    assert study.metric_names == ["val_swd"]
