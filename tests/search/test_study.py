@@ -115,7 +115,13 @@ def test_the_end_shows_ranking_baselines_files_and_commands_that_exist(finished_
     assert (path / "gallery.html").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(signal.SIGINT, id="ctrl-c"),
+        pytest.param(signal.SIGKILL, id="kill -9", marks=pytest.mark.slow),
+    ],
+)
 def test_a_study_stopped_in_the_middle_goes_on_and_loses_nothing(how, start_search, run_search, storage):
     name = f"stopped-by-{how.name}"
     folder = StudyFolder(storage / name)
@@ -137,6 +143,7 @@ def test_a_study_stopped_in_the_middle_goes_on_and_loses_nothing(how, start_sear
         assert after[row["trial"], row["epoch"]]["val_swd"] == row["val_swd"]
 
 
+@pytest.mark.slow
 def test_a_trial_whose_process_is_killed_is_recorded_with_the_reason_and_the_study_goes_on(
     start_search, storage
 ):
