@@ -199,4 +199,6 @@ def say(console: Console, text: str, style: str = "") -> None:
 
 def _print_scaled(console: Console, plan: Plan) -> None:
     if plan.scaled:
-        say(console, "made smaller to fit this machine: " + "; ".join(plan.scaled), style="yellow")
+        say(console, "made smaller to fit this machine:", style="yellow")
+        for what in plan.scaled:
+            say(console, f"  {what}", style="yellow")
