@@ -1,9 +1,12 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from PIL import Image
 
 NOTEBOOK = Path(__file__).parents[2] / "results" / "analysis.ipynb"
 
@@ -34,3 +37,20 @@ def test_the_notebook_analyses_two_studies_of_different_models(monkeypatch, make
     assert shown.count("This study has no λ.") == 1
     assert shown.count("**Trial 2 beats all 2 reference points.**") == 2
     assert shown.count("[picture]") == 6 + 7  # a figure a question; learning rate and width instead of λ
+
+
+def test_the_notebook_analyses_a_study_that_was_really_run(monkeypatch, finished_study):
+    path, _ = finished_study
+    shown = run(monkeypatch, path)
+    assert "| finished | pix2pix |" in shown
+    assert shown.count("[picture]") == 6
+
+
+def test_the_best_model_of_a_study_that_was_really_run_colours_a_photo(finished_study, few_birds, tmp_path):
+    path, _ = finished_study
+    photo = few_birds / "Robin" / "0.png"
+    command = [sys.executable, "-m", "results.colorize", str(path), str(photo), "--out", str(tmp_path)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert sorted(printed) == sorted(str(file) for file in tmp_path.iterdir())
+    with Image.open(photo) as original, Image.open(tmp_path / "0-colored.png") as colored:
+        assert colored.size == original.size
