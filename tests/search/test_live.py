@@ -68,11 +68,13 @@ def test_after_ctrl_c_the_screen_says_that_it_stops(progress):
 
 def test_a_narrow_terminal_keeps_the_numbers(progress):
     screen = Screen(Console(file=io.StringIO()), "birds", "val_swd", progress)
-    screen.started(0, "Pix2Pix λ 100", PARAMS)
+    screen.started(0, "Pix2Pix λ 100", {f"parameter_{number}": 0.123 for number in range(12)})
     screen.reported(0, epoch(1, 3.5))
-    console = Console(width=70, file=io.StringIO())
+    console = Console(width=84, file=io.StringIO())
     console.print(screen.render())
-    assert "3.500" in console.file.getvalue()
+    row = next(line for line in console.file.getvalue().splitlines() if "1/8" in line)
+    assert "Pix2Pix λ 100" in row
+    assert "3.500" in row
 
 
 def test_many_running_trials_do_not_fill_the_screen():
