@@ -174,8 +174,12 @@ class StudyFolder:
         return self.path / "trials" / f"{number:04d}"
 
     def checkpoint(self, number: int) -> Path:
-        """Folder of a trial's weights; `last.safetensors` there is the state to continue from."""
+        """Folder of a trial's weights."""
         return self.trial(number) / "checkpoint"
+
+    def last_state(self, number: int) -> Path:
+        """The training state that a trial goes on from; absent for a stopped one."""
+        return self.checkpoint(number) / "last.safetensors"
 
     def best_weights(self, number: int) -> Path:
         """The weights to colour with; absent for a stopped or failed trial."""

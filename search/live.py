@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search.progress import Progress
+from search.progress import Leader, Progress
 
 LEADERS = 5
 RUNNING = 16
@@ -85,7 +85,7 @@ class Screen:
             parts += ["", self._running(progress)]
         leaders = progress.leaders(LEADERS)
         if leaders:
-            parts += ["", self._leaders(progress)]
+            parts += ["", self._leaders(leaders)]
         parts += [Text(failure, style="red", overflow="ellipsis") for failure in self._failures[-3:]]
         parts += ["", Text(self._hint, style="dim")]
         return Group(*parts)
@@ -120,9 +120,9 @@ class Screen:
             table.add_row(f"and {len(progress.running) - RUNNING} more")
         return table
 
-    def _leaders(self, progress: Progress) -> RenderableType:
+    def _leaders(self, leaders: list[Leader]) -> RenderableType:
         table = _table("leaders", "epoch", self._objective)
-        for leader in progress.leaders(LEADERS):
+        for leader in leaders:
             name = trial_name(leader.number, leader.reference)
             table.add_row(name, str(leader.epoch), f"{leader.value:.3f}")
         return table

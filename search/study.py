@@ -320,7 +320,7 @@ def _trial(
         encoder_weights=encoder.path,
         threads=plan.config.cpus_per_trial,
         gpu_share=plan.gpus_per_trial,
-        last=str(folder.checkpoint(number) / "last.safetensors"),
+        last=str(folder.last_state(number)),
         best=str(folder.best_weights(number)),
         samples=str(folder.samples(number)),
         # The first epoch as well: a trial may not live to see a rung.
