@@ -23,6 +23,10 @@ class CheckpointError(ValueError):
     """A file that is no checkpoint, is damaged, or belongs to another model."""
 
 
+class DamagedError(CheckpointError):
+    """A file that was cut short or changed after it was written."""
+
+
 class Variable(Protocol):
     """What of a Keras or TensorFlow variable is needed here."""
 
@@ -48,7 +52,8 @@ def save(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, An
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    header = json.dumps({"crc32": _checksum(contiguous), "metadata": dict(metadata)})
+    content = json.dumps(dict(metadata))
+    header = json.dumps({"crc32": _checksum(contiguous, content), "metadata": content})
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         try:
@@ -68,12 +73,12 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     Raises
     ------
     CheckpointError
-        No such file, a file of another kind, or one that is cut short or changed.
+        No such file or a file of another kind; `DamagedError` for one that is cut short or changed.
     """
-    arrays, header = _read(path, with_arrays=True)
-    if header["crc32"] != _checksum(arrays):
-        raise CheckpointError(f"{path} is damaged: its content does not match its checksum. {_REMEDY}")
-    return arrays, header["metadata"]
+    arrays, content, checksum = _read(path, with_arrays=True)
+    if checksum != _checksum(arrays, content):
+        raise DamagedError(f"{path} is damaged: its content does not match its checksum. {_REMEDY}")
+    return arrays, json.loads(content)
 
 
 def load_metadata(path: Path) -> dict[str, Any]:
@@ -82,9 +87,9 @@ def load_metadata(path: Path) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        No such file, a file of another kind, or one that is cut short.
+        No such file or a file of another kind; `DamagedError` for one that is cut short.
     """
-    return _read(path, with_arrays=False)[1]["metadata"]
+    return json.loads(_read(path, with_arrays=False)[1])
 
 
 def gather(groups: Mapping[str, Sequence[Variable]]) -> dict[str, np.ndarray]:
@@ -143,7 +148,8 @@ def _entries(here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[tupl
             yield name, value, other
 
 
-def _read(path: Path, *, with_arrays: bool) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _read(path: Path, *, with_arrays: bool) -> tuple[dict[str, np.ndarray], str, int]:
+    """Arrays, the metadata's JSON and the checksum over both."""
     if not path.is_file():
         raise CheckpointError(
             f"{path} is no file: give the path of a .safetensors file that a training run wrote."
@@ -153,15 +159,19 @@ def _read(path: Path, *, with_arrays: bool) -> tuple[dict[str, np.ndarray], dict
             header = (file.metadata() or {}).get(_HEADER_KEY)
             arrays = {name: file.get_tensor(name) for name in file.keys()} if with_arrays else {}  # noqa: SIM118
     except SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file ({error}). {_REMEDY}") from error
+        raise DamagedError(f"{path} is damaged or no safetensors file ({error}). {_REMEDY}") from error
     if header is None:
         raise CheckpointError(f"{path} was not written by this program: its header has no {_HEADER_KEY!r}.")
-    return arrays, json.loads(header)
+    try:
+        outer = json.loads(header)
+        return arrays, outer["metadata"], outer["crc32"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedError(f"{path} is damaged: its header cannot be read. {_REMEDY}") from error
 
 
-def _checksum(arrays: Mapping[str, np.ndarray]) -> int:
-    """CRC-32 over names and bytes: safetensors itself notices a file cut short, but no changed byte."""
-    checksum = 0
+def _checksum(arrays: Mapping[str, np.ndarray], metadata: str) -> int:
+    """CRC-32 over metadata, names and bytes: safetensors itself notices a file cut short, but no changed byte."""
+    checksum = zlib.crc32(metadata.encode())
     for name in sorted(arrays):
         checksum = zlib.crc32(name.encode(), checksum)
         checksum = zlib.crc32(arrays[name].reshape(-1).view(np.uint8).data, checksum)

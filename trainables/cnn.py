@@ -14,43 +14,58 @@ if __name__ == "__main__":
     sys.exit(main(CnnRun, "python -m trainables.cnn"))
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import keras
 import tensorflow as tf
 
 from trainables.checkpoint import Variable
 from trainables.data.pack import Pack
 from trainables.generator import Generator, build_generator
-from trainables.loop import Loop
+from trainables.loop import Loop, Training
+from trainables.optimizer import apply, make_adam, restart, scaled
 from trainables.params import CnnParams
+
+_BETA_1 = 0.9
 
 
 class CnnLoop(Loop):
     """The autoencoder in training."""
 
-    params: CnnParams
     losses = ("train_loss",)
+    measures = ("train_generator_gradient_norm",)
 
-    def __init__(
-        self, params: CnnParams, pack: Pack, *, batch_size: int, seed: int, encoder_weights: Path | None
-    ) -> None:
-        super().__init__(params, pack, batch_size=batch_size, seed=seed, encoder_weights=encoder_weights)
-        self._generator = build_generator(params, pack.image_size, seed=seed)
-        self._optimizer = keras.optimizers.Adam(params.learning_rate)
-        self._optimizer.build(self._generator.network.trainable_variables)
+    def __init__(self, training: Training, pack: Pack) -> None:
+        super().__init__(training, pack)
+        self._generator = build_generator(
+            training.params, pack.image_size, seed=training.seed, dtype=training.precision
+        )
+        self._optimizer = make_adam(
+            self._generator.network.trainable_variables, beta_1=_BETA_1, precision=training.precision
+        )
+        self._optimizer.learning_rate = self._params.learning_rate
 
     @property
     def generator(self) -> Generator:
         """The network in training."""
         return self._generator
 
+    @property
+    def _params(self) -> CnnParams:
+        params = self.training.params
+        assert isinstance(params, CnnParams)
+        return params
+
+    def _reset(self) -> None:
+        self._generator.redraw(self._params, self.training.seed)
+        restart(self._optimizer)
+        self._optimizer.learning_rate = self._params.learning_rate
+
     def _step(self, luma: tf.Tensor, rgb: tf.Tensor) -> tf.Tensor:
         weights = self._generator.network.trainable_variables
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(self._generator.rgb(luma, training=True) - rgb))
-        self._optimizer.apply(tape.gradient(loss, weights), weights)
-        return loss[tf.newaxis]
+            target = scaled(self._optimizer, loss)
+        norm = apply(self._optimizer, tape.gradient(target, weights), weights)
+        return tf.stack([loss, norm])
 
     def _variables(self) -> Mapping[str, Sequence[Variable]]:
         return {"generator": self._generator.network.variables, "optimizer": self._optimizer.variables}

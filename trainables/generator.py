@@ -4,17 +4,19 @@ The one place that knows how a model of some parameters is built and what its ou
 colorizer see luma, RGB and pictures only. Nothing of losses, files or photos here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from trainables import color
 from trainables.models.autoencoder import build_autoencoder
-from trainables.models.mobilenet_unet import build_mobilenet_unet
+from trainables.models.layers import Dropout, precision, redraw
+from trainables.models.mobilenet_unet import build_mobilenet_unet, encoder_values, redraw_mobilenet_unet
 from trainables.models.unet import build_unet
-from trainables.params import CnnParams, Head, Params
+from trainables.params import CnnParams, Head, Params, Precision
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,18 @@ class Generator:
     head: Head
     signed: bool
     """The network's input and output are in -1..1 (tanh) rather than 0..1 (sigmoid)."""
+    pretrained: list[np.ndarray] | None = field(default=None, repr=False)
+    """What a pretrained encoder held at first."""
+
+    def redraw(self, params: Params, seed: int) -> None:
+        """Become what `build_generator` would give for `params`, of the same graph, and `seed`."""
+        if isinstance(params, CnnParams) or params.encoder == "unet":
+            redraw(self.network, seed)
+        else:
+            redraw_mobilenet_unet(self.network, self.pretrained, seed)
+        for layer in self.network.layers:
+            if isinstance(layer, Dropout):
+                layer.rate.assign(params.dropout)
 
     def rgb(self, luma: tf.Tensor, *, training: bool) -> tf.Tensor:
         """RGB `[n, s, s, 3]` for luma `[n, s, s, 1]` in 0..1: what the losses see, differentiable.
@@ -52,20 +66,35 @@ class Generator:
 
 
 def build_generator(
-    params: Params, image_size: int, *, seed: int, encoder_weights: Path | None = None
+    params: Params,
+    image_size: int,
+    *,
+    seed: int,
+    encoder_weights: Path | None = None,
+    dtype: Precision = "float32",
 ) -> Generator:
     """Build the generator that `params` describe, with fresh weights drawn from `seed`.
 
-    `encoder_weights` is the file of a pretrained MobileNetV2; other encoders have no use for it.
+    `encoder_weights` is the file of a pretrained MobileNetV2; other encoders have no use for it. `dtype` is what the
+    network computes in; its weights and what comes out are float32.
 
     Raises
     ------
     ValueError
         The builders refuse the image size, a depth that does not fit it, or the encoder's weights.
     """
+    with precision(dtype):
+        network = _network(params, image_size, seed=seed, encoder_weights=encoder_weights)
+    pretrained = None
+    if encoder_weights is not None and not isinstance(params, CnnParams) and params.encoder == "mobilenetv2":
+        pretrained = encoder_values(network)
+    return Generator(network, params.head, signed=not isinstance(params, CnnParams), pretrained=pretrained)
+
+
+def _network(params: Params, image_size: int, *, seed: int, encoder_weights: Path | None) -> keras.Model:
     channels = 3 if params.head == "rgb" else 2
     if isinstance(params, CnnParams):
-        network = build_autoencoder(
+        return build_autoencoder(
             image_size,
             channels=channels,
             width=params.width,
@@ -74,25 +103,25 @@ def build_generator(
             batch_norm=params.batch_norm,
             seed=seed,
         )
-    elif params.encoder == "unet":
-        network = build_unet(
+    if params.encoder == "unet":
+        return build_unet(
             image_size,
             channels=channels,
             width=params.width,
             depth=params.depth or image_size.bit_length() - 1,
             dropout=params.dropout,
-            batch_norm=params.batch_norm,
+            norm=params.normalisation,
+            upsampling=params.upsampling,
             seed=seed,
         )
-    else:
-        network = build_mobilenet_unet(
-            image_size,
-            channels=channels,
-            width=params.width,
-            dropout=params.dropout,
-            batch_norm=params.batch_norm,
-            unfrozen_layers=params.unfrozen_layers,
-            weights=encoder_weights,
-            seed=seed,
-        )
-    return Generator(network, params.head, signed=not isinstance(params, CnnParams))
+    return build_mobilenet_unet(
+        image_size,
+        channels=channels,
+        width=params.width,
+        dropout=params.dropout,
+        norm=params.normalisation,
+        upsampling=params.upsampling,
+        unfrozen_layers=params.unfrozen_layers,
+        weights=encoder_weights,
+        seed=seed,
+    )

@@ -1,11 +1,78 @@
-"""What of the machine a trial's TensorFlow may use. To be called before anything else of TensorFlow is."""
+"""What of the machine a trial's TensorFlow may use, and what the devices at hand ask for.
+
+`configure` is to be called before anything else of TensorFlow is. Which of several suitable precisions is the fastest
+is measured by `trainables.precision`.
+"""
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+from trainables.params import Precision
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """An NVIDIA GPU as its driver lists it."""
+
+    memory_mb: int
+    compute_capability: tuple[int, int]
+
+
+def nvidia_gpus() -> tuple[Gpu, ...]:
+    """The GPUs that this process may use, asked of the driver: TensorFlow tells only once it has started."""
+    query = ["nvidia-smi", "--query-gpu=index,memory.total,compute_cap", "--format=csv,noheader,nounits"]
+    try:
+        listing = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return ()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = []
+    for line in listing.splitlines():
+        index, memory, capability = (part.strip() for part in line.split(","))
+        if visible is None or index in visible.split(","):
+            major, _, minor = capability.partition(".")
+            gpus.append(Gpu(int(memory), (int(major), int(minor))))
+    return tuple(gpus)
+
+
+def processor_flags() -> frozenset[str]:
+    """The instruction sets that Linux lists for the first processor; none elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return frozenset(flags.partition(":")[2].split())
+
+
+def suitable_precisions(gpus: Sequence[Gpu], flags: frozenset[str]) -> tuple[Precision, ...]:
+    """What networks may compute in on these devices; of several, which is faster has to be measured.
+
+    GPUs from Ampere on (compute capability 8.0) have tensor cores for bfloat16, whose range is float32's; Volta and
+    Turing (7.0) have them for float16 alone. A processor gains from bfloat16 only with instructions for it, and
+    not for every size of network.
+    """
+    if gpus:
+        oldest = min(gpu.compute_capability for gpu in gpus)
+        if oldest >= (8, 0):
+            return ("bfloat16",)
+        return ("float16",) if oldest >= (7, 0) else ("float32",)
+    return ("float32", "bfloat16") if flags & {"avx512_bf16", "amx_bf16"} else ("float32",)
+
+
+def gpu_memory_cap(share: float, gpus: Sequence[Gpu]) -> int | None:
+    """MiB that a trial with this share of a GPU may take; None for a whole one, several or none.
+
+    Every GPU of a machine is taken to have as much as the smallest.
+    """
+    if not 0 < share < 1 or not gpus:
+        return None
+    return int(share * min(gpu.memory_mb for gpu in gpus))
 
 
 def configure(threads: int, gpu_memory_mb: int | None) -> None:
@@ -39,6 +106,13 @@ def configure(threads: int, gpu_memory_mb: int | None) -> None:
             tf.config.set_logical_device_configuration(gpu, [limit])
 
 
+def uses_gpu() -> bool:
+    """Whether TensorFlow computes on a GPU in this process; asking starts it."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 @contextmanager
 def silent_stderr() -> Iterator[None]:
     """Keep the process's stderr shut: on import, TensorFlow's C++ code writes to it before it reads its log level."""
@@ -52,16 +126,3 @@ def silent_stderr() -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(kept, 2)
         os.close(kept)
-
-
-def gpu_memory_share(share: float) -> int | None:
-    """The memory, in MiB, that a trial with this share of a GPU may take; None for a whole one, several or none.
-
-    What a GPU has is asked of NVIDIA's driver, since TensorFlow tells only once it has started. Every visible
-    GPU of a machine is taken to have as much as the smallest.
-    """
-    if not 0 < share < 1:
-        return None
-    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-    listing = subprocess.run(query, capture_output=True, text=True, check=True)
-    return int(share * min(int(line) for line in listing.stdout.split()))

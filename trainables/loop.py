@@ -7,24 +7,30 @@ The pack's images lie on the device as one uint8 tensor, and many steps run in o
 waits for Python. An epoch's order and augmentation are functions of (seed, epoch, step), and dropout's seeds are
 saved with the weights: a loop restored after an epoch goes on bitwise as if it had never stopped, given the same
 number of threads and the same machine.
+
+Building networks and tracing their step takes seconds, and a process never gives all of their memory back. So a loop
+can be restarted for another training of the same graph: what differs between such trainings is held in variables.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
 
-from trainables import checkpoint, color
+from trainables import checkpoint, color, hardware
 from trainables.checkpoint import CheckpointError, Variable
 from trainables.data.augment import augment
 from trainables.data.pack import Pack
 from trainables.features import feature_extractor
 from trainables.generator import Generator
 from trainables.metrics import Evaluator
-from trainables.params import CnnParams, Params, params_of
+from trainables.params import CnnParams, Params, Precision
 
 _STEPS_PER_CALL = 16
 """Steps between two returns to Python: some seconds on a CPU, enough to make the return's cost vanish on a GPU."""
@@ -34,20 +40,35 @@ _STATE, _MODEL = "training state", "model"
 
 
 class DivergedError(RuntimeError):
-    """A loss became NaN or infinite; the weights are lost."""
+    """A loss or a gradient's norm became NaN or infinite; the weights are lost."""
 
-    def __init__(self, epoch: int, loss: str, value: float) -> None:
+    def __init__(self, epoch: int, step: int, name: str, value: float) -> None:
         # As they are, since an exception crosses processes as its class and these arguments.
-        super().__init__(epoch, loss, value)
+        super().__init__(epoch, step, name, value)
         self.epoch = epoch
-        self.loss = loss
+        self.step = step
+        self.name = name
         self.value = value
 
     def __str__(self) -> str:
         return (
-            f"{self.loss} became {self.value} in epoch {self.epoch}: the training diverged."
+            f"{self.name} became {self.value} in step {self.step} of epoch {self.epoch}: the training diverged."
             " Lower the learning rates."
         )
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a loop is made for, beside its data."""
+
+    params: Params
+    batch_size: int
+    seed: int
+    epochs: int
+    """Epochs of the whole training, by which learning rates decay; training may stop before."""
+    encoder_weights: Path | None = None
+    """File of a pretrained MobileNetV2, for that encoder, which starts from random weights without, and for val_kid."""
+    precision: Precision = "float32"
 
 
 class Loop(ABC):
@@ -59,37 +80,46 @@ class Loop(ABC):
 
     losses: ClassVar[tuple[str, ...]]
     """Names of the training losses, in the order that `_step` gives them."""
+    measures: ClassVar[tuple[str, ...]]
+    """Names of what else `_step` gives, behind the losses."""
 
     epoch: int
     """Epochs finished."""
 
-    def __init__(
-        self, params: Params, pack: Pack, *, batch_size: int, seed: int, encoder_weights: Path | None
-    ) -> None:
-        self.params = params
+    def __init__(self, training: Training, pack: Pack) -> None:
+        self.training = training
         self.pack = pack
         self.epoch = 0
-        self._seed = seed
         self._train = pack.indices("train")
         self._validation = pack.indices("validation")
-        self._batch_size = min(batch_size, len(self._train))
-        # 31 bits of the seed's own, for what in TensorFlow takes int32; the epochs' orders use other ones.
-        self._augmentation = int(np.random.SeedSequence([seed]).generate_state(1)[0]) >> 1
-        self._images = tf.constant(pack.images)
-        features = None if encoder_weights is None else feature_extractor(encoder_weights)
-        self._evaluator = Evaluator(pack.images[self._validation], seed=seed, features=features)
-        # Without autograph, which reads the source when first called, and so whatever an edit since has left there.
-        self._steps = tf.function(
-            self._run_steps,
-            input_signature=[
-                tf.TensorSpec([None, self._batch_size], tf.int64),
-                tf.TensorSpec([], tf.int32),
-            ],
-            autograph=False,
-        )
+        self._batch_size = min(training.batch_size, len(self._train))
+        self._images = _on_device(pack)
+        self._evaluator = _evaluator(pack, training.seed, training.encoder_weights)
+        self._steps = self._many(self._step)
         self._picture = tf.function(
             self._colour_rows, input_signature=[tf.TensorSpec([None], tf.int64)], autograph=False
         )
+
+    def fits(self, training: Training, pack: Pack) -> bool:
+        """Whether `restart` can take this loop to that training."""
+        mine, other = (
+            replace(each, params=each.params.graph(), seed=0, epochs=0) for each in (self.training, training)
+        )
+        return mine == other and pack.fingerprint == self.pack.fingerprint
+
+    def restart(self, training: Training) -> None:
+        """Begin a training that `fits`, with the networks and traced functions of this one.
+
+        What it then trains is bitwise what a new loop would.
+        """
+        self.training = training
+        self.epoch = 0
+        self._evaluator = _evaluator(self.pack, training.seed, training.encoder_weights)
+        self._reset()
+
+    @abstractmethod
+    def _reset(self) -> None:
+        """Give all of `_variables`, and what else the graph reads, the values of a new loop for `self.training`."""
 
     @property
     @abstractmethod
@@ -98,7 +128,7 @@ class Loop(ABC):
 
     @abstractmethod
     def _step(self, luma: tf.Tensor, rgb: tf.Tensor) -> tf.Tensor:
-        """Update all weights once, in the graph, and give `losses`, float32 `[k]`.
+        """Update all weights once, in the graph, and give `losses` and `measures`, float32 `[k]`.
 
         Takes luma `[n, s, s, 1]` and the true RGB `[n, s, s, 3]`, float32 in 0..1.
         """
@@ -118,27 +148,35 @@ class Loop(ABC):
         return len(self._train) // self._batch_size * self._batch_size
 
     def train_epoch(self, progress: Callable[[int], None] | None = None) -> dict[str, float]:
-        """Train for one epoch and return the means of `losses` over its steps.
+        """Train for one epoch and return the means of `losses` and `measures` over its steps.
 
-        `progress` is called now and then with the number of images done.
+        An epoch that needs fewer of them gives fewer. `progress` is called now and then with the number of images done.
 
         Raises
         ------
         DivergedError
-            A loss is NaN or infinite.
+            One of them is NaN or infinite in a step.
         """
         count = self.images_per_epoch // self._batch_size
-        order = np.random.default_rng([self._seed, self.epoch]).permutation(self._train)
+        order = np.random.default_rng([self.training.seed, self.epoch]).permutation(self._train)
         rows = order[: self.images_per_epoch].reshape(count, self._batch_size)
-        total = np.zeros(len(self.losses))
+        steps, names = self._phase()
+        # 31 bits of the seed's own, for what in TensorFlow takes int32; the epochs' orders use other ones.
+        augmentation = int(np.random.SeedSequence([self.training.seed]).generate_state(1)[0]) >> 1
+        total = np.zeros(len(names))
         for start in range(0, count, _STEPS_PER_CALL):
             chunk = rows[start : start + _STEPS_PER_CALL]
-            total += self._steps(chunk, self.epoch * count + start).numpy()
-            self._check_finite(total)
+            values = steps(chunk, self.epoch * count + start, augmentation).numpy()
+            self._check_finite(names, values, start)
+            total += values.sum(axis=0, dtype=float)
             if progress:
                 progress((start + len(chunk)) * self._batch_size)
         self.epoch += 1
-        return dict(zip(self.losses, (total / count).tolist(), strict=True))
+        return dict(zip(names, (total / count).tolist(), strict=True))
+
+    def _phase(self) -> tuple[Callable[..., tf.Tensor], tuple[str, ...]]:
+        """What trains the coming epoch, and the names of what it gives, losses first."""
+        return self._steps, self.losses + self.measures
 
     def evaluate(self) -> dict[str, float]:
         """`trainables.metrics` of the validation split's pictures, val_kid only where encoder weights were given."""
@@ -180,8 +218,8 @@ class Loop(ABC):
         """Write the evaluated generator to one file, atomically: what `trainables.colorizer` reads."""
         metadata = {
             "kind": _MODEL,
-            "model": self.params.model,
-            "params": self.params.to_mapping(),
+            "model": self.training.params.model,
+            "params": self.training.params.to_mapping(),
             "image_size": self.pack.image_size,
             "epoch": self.epoch,
             "data": self.pack.source,
@@ -191,53 +229,76 @@ class Loop(ABC):
     def _identity(self) -> dict[str, Any]:
         return {
             "kind": _STATE,
-            "model": self.params.model,
-            "params": self.params.to_mapping(),
+            "model": self.training.params.model,
+            "params": self.training.params.to_mapping(),
             "image_size": self.pack.image_size,
             "batch_size": self._batch_size,
-            "seed": self._seed,
+            "seed": self.training.seed,
+            "precision": self.training.precision,
             "data": self.pack.fingerprint,
         }
 
-    def _run_steps(self, rows: tf.Tensor, first_step: tf.Tensor) -> tf.Tensor:
-        """Sums of the losses over the steps of `rows`, int64 `[steps, batch]`."""
+    def _many(self, step: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[..., tf.Tensor]:
+        """A graph that runs `step` for each row of `rows`, int64 `[steps, batch]`, and stacks what it gives."""
+        one = tf.function(step, jit_compile=True, autograph=False) if hardware.uses_gpu() else step
 
-        def step(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            images = augment(tf.gather(self._images, rows[i]), tf.stack([self._augmentation, first_step + i]))
-            rgb = tf.cast(images, tf.float32) / 255
-            return i + 1, total + self._step(color.luma(rgb), rgb)
+        def run(rows: tf.Tensor, first_step: tf.Tensor, augmentation: tf.Tensor) -> tf.Tensor:
+            def body(i: tf.Tensor, values: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+                images = augment(tf.gather(self._images, rows[i]), tf.stack([augmentation, first_step + i]))
+                rgb = tf.cast(images, tf.float32) / 255
+                return i + 1, values.write(i, one(color.luma(rgb), rgb))
 
-        start = (tf.constant(0), tf.zeros([len(self.losses)]))
-        return tf.while_loop(lambda i, _: i < tf.shape(rows)[0], step, start)[1]
+            count = tf.shape(rows)[0]
+            start = (tf.constant(0), tf.TensorArray(tf.float32, count))
+            return tf.while_loop(lambda i, _: i < count, body, start)[1].stack()
+
+        # Without autograph, which reads the source when first called, and so whatever an edit since has left there.
+        return tf.function(
+            run,
+            input_signature=[
+                tf.TensorSpec([None, self._batch_size], tf.int64),
+                tf.TensorSpec([], tf.int32),
+                tf.TensorSpec([], tf.int32),
+            ],
+            autograph=False,
+        )
 
     def _colour_rows(self, rows: tf.Tensor) -> tf.Tensor:
         rgb = tf.cast(tf.gather(self._images, rows), tf.float32) / 255
         return self.generator.picture(color.luma(rgb))
 
-    def _check_finite(self, total: np.ndarray) -> None:
-        for loss, value in zip(self.losses, total.tolist(), strict=True):
-            if not np.isfinite(value):
-                raise DivergedError(self.epoch + 1, loss, value)
+    def _check_finite(self, names: Sequence[str], values: np.ndarray, before: int) -> None:
+        """Look for the first step with a number that is not finite; `before` steps of the epoch precede `values`.
+
+        Not losses alone: on a CPU a rectifier makes 0 of NaN, so that a network of NaN can have a finite loss, but its
+        gradients cannot.
+        """
+        for step, row in enumerate(values.tolist(), before + 1):
+            for name, value in zip(names, row, strict=True):
+                if not math.isfinite(value):
+                    raise DivergedError(self.epoch + 1, step, name, value)
 
 
-def make_loop(
-    model: str,
-    params: Mapping[str, object],
-    pack: Pack,
-    *,
-    batch_size: int,
-    seed: int,
-    encoder_weights: Path | None,
-) -> Loop:
-    """Build the training loop of `model`, "cnn" or "pix2pix", with fresh weights.
+@lru_cache(maxsize=1)
+def _on_device(pack: Pack) -> tf.Tensor:
+    """A pack's images, uint8; the process's loops share one copy."""
+    return tf.constant(pack.images)
 
-    The same arguments give the same loop. `encoder_weights` is the file of a pretrained MobileNetV2, for that
-    encoder, which starts from random weights without, and for val_kid.
+
+@lru_cache(maxsize=1)
+def _evaluator(pack: Pack, seed: int, encoder_weights: Path | None) -> Evaluator:
+    """Measuring a split takes a second to prepare, the same for every loop on it."""
+    features = None if encoder_weights is None else feature_extractor(encoder_weights)
+    return Evaluator(pack.images[pack.indices("validation")], seed=seed, features=features)
+
+
+def make_loop(training: Training, pack: Pack, *, earlier: Loop | None = None) -> Loop:
+    """Make the loop of a training, with fresh weights: `earlier` restarted if that fits, or a new one.
+
+    The same arguments give the same loop, with and without `earlier`.
 
     Raises
     ------
-    ParamsError
-        An unknown model or parameter, or a value out of range.
     ValueError
         The network cannot be built: its depth does not fit the image size, or the encoder's weights do not fit it.
     """
@@ -245,7 +306,7 @@ def make_loop(
     from trainables.cnn import CnnLoop
     from trainables.pix2pix import Pix2PixLoop
 
-    checked = params_of(model, params)
-    if isinstance(checked, CnnParams):
-        return CnnLoop(checked, pack, batch_size=batch_size, seed=seed, encoder_weights=encoder_weights)
-    return Pix2PixLoop(checked, pack, batch_size=batch_size, seed=seed, encoder_weights=encoder_weights)
+    if earlier is not None and earlier.fits(training, pack):
+        earlier.restart(training)
+        return earlier
+    return (CnnLoop if isinstance(training.params, CnnParams) else Pix2PixLoop)(training, pack)

@@ -6,12 +6,14 @@ TensorFlow, so that a command line can show and check it at once.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import tyro
 
 Head = Literal["rgb", "chroma"]
+Precision = Literal["float32", "bfloat16", "float16"]
+"""What networks compute in; weights, losses and what they give out are float32 in any case."""
 
 
 class ParamsError(ValueError):
@@ -65,6 +67,13 @@ class CnnParams:
         """As JSON types, the way back through `from_mapping`."""
         return asdict(self)
 
+    def graph(self) -> Self:
+        """These with everything at its default that a traced training step reads from a variable.
+
+        Where two give the same, the networks and the step of one can be trained with the other.
+        """
+        return replace(self, learning_rate=1e-3, dropout=_on(self.dropout, 0.5))
+
 
 @dataclass(frozen=True)
 class Pix2PixParams:
@@ -87,8 +96,11 @@ class Pix2PixParams:
     dropout: float = 0.5
     """Share of activations dropped in the generator's first three upward stages while training."""
 
-    batch_norm: bool = True
-    """Batch normalisation in generator and discriminator."""
+    normalisation: Literal["batch", "instance", "group", "none"] = "batch"
+    """Of both networks: over the batch as in the paper, over each picture's channels or groups of them, or none."""
+
+    upsampling: Literal["transposed", "resize"] = "transposed"
+    """How the generator enlarges its maps: transposed convolutions as in the paper, or resizing and a convolution."""
 
     width: int = 64
     """Channels of the first layer of generator and discriminator."""
@@ -101,6 +113,12 @@ class Pix2PixParams:
 
     discriminator_learning_rate: float = 2e-4
     """Of the discriminator's Adam."""
+
+    learning_rate_decay: bool = False
+    """Let both learning rates fall to zero over the last half of the epochs, as the paper's code does."""
+
+    warm_up_epochs: int = 0
+    """First epochs in which the generator trains on L1 alone and the discriminator not at all."""
 
     ema_decay: float = 0.0
     """Decay a step of the average of the generator's weights that is evaluated and exported; 0 for none."""
@@ -116,6 +134,7 @@ class Pix2PixParams:
         _check("width", self.width, self.width >= 1, "1 or more")
         _check_rate("generator_learning_rate", self.generator_learning_rate)
         _check_rate("discriminator_learning_rate", self.discriminator_learning_rate)
+        _check("warm_up_epochs", self.warm_up_epochs, self.warm_up_epochs >= 0, "0 or more")
         _check("ema_decay", self.ema_decay, 0 <= self.ema_decay < 1, "at least 0 and below 1")
         if self.unfrozen_layers and self.encoder != "mobilenetv2":
             raise ParamsError(
@@ -143,6 +162,22 @@ class Pix2PixParams:
         """As JSON types, the way back through `from_mapping`."""
         return {_space_name(name): value for name, value in asdict(self).items()}
 
+    def graph(self) -> Self:
+        """These with everything at its default that a traced training step reads from a variable.
+
+        Where two give the same, the networks and the step of one can be trained with the other.
+        """
+        return replace(
+            self,
+            lambda_=100.0,
+            dropout=_on(self.dropout, 0.5),
+            generator_learning_rate=2e-4,
+            discriminator_learning_rate=2e-4,
+            learning_rate_decay=False,
+            warm_up_epochs=0,
+            ema_decay=_on(self.ema_decay, 0.99),
+        )
+
 
 Params = CnnParams | Pix2PixParams
 
@@ -159,6 +194,11 @@ def params_of(model: str, values: Mapping[str, object]) -> Params:
         if params.model == model:
             return params.from_mapping(values)
     raise ParamsError(f"model is {model!r}, but must be cnn or pix2pix.")
+
+
+def _on(value: float, default: float) -> float:
+    """What stands for any value above 0, since at 0 a part of the graph is missing."""
+    return default if value else 0.0
 
 
 def _space_name(field: str) -> str:
@@ -180,7 +220,12 @@ def _arguments(cls: type[Params], values: Mapping[str, object]) -> dict[str, Any
     return arguments
 
 
-_CHOICES: Mapping[str, tuple[str, ...]] = {"head": ("rgb", "chroma"), "encoder": ("unet", "mobilenetv2")}
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "head": ("rgb", "chroma"),
+    "encoder": ("unet", "mobilenetv2"),
+    "normalisation": ("batch", "instance", "group", "none"),
+    "upsampling": ("transposed", "resize"),
+}
 _KINDS: Mapping[type, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 
 

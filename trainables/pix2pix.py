@@ -17,18 +17,18 @@ if __name__ == "__main__":
     sys.exit(main(Pix2PixRun, "python -m trainables.pix2pix"))
 
 import logging
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
-import keras
 import tensorflow as tf
 
 from trainables.checkpoint import Variable
 from trainables.data.pack import Pack
 from trainables.generator import Generator, build_generator
-from trainables.loop import Loop
+from trainables.loop import Loop, Training
+from trainables.models.layers import precision, redraw
 from trainables.models.mobilenet_unet import unfrozen_names, unfrozen_parameters
 from trainables.models.patchgan import build_patchgan
+from trainables.optimizer import apply, make_adam, restart, scaled
 from trainables.params import Pix2PixParams
 
 _BETA_1 = 0.5
@@ -42,35 +42,42 @@ class Pix2PixLoop(Loop):
     the latest weights would not fit weights that lag behind them.
     """
 
-    params: Pix2PixParams
     losses = (
         "train_generator_loss",
         "train_adversarial_loss",
         "train_l1_loss",
         "train_discriminator_loss",
     )
+    measures = (
+        "train_real_accuracy",
+        "train_fake_accuracy",
+        "train_generator_gradient_norm",
+        "train_discriminator_gradient_norm",
+    )
 
-    def __init__(
-        self,
-        params: Pix2PixParams,
-        pack: Pack,
-        *,
-        batch_size: int,
-        seed: int,
-        encoder_weights: Path | None,
-    ) -> None:
-        super().__init__(params, pack, batch_size=batch_size, seed=seed, encoder_weights=encoder_weights)
-        self._generator = build_generator(params, pack.image_size, seed=seed, encoder_weights=encoder_weights)
-        self._discriminator = build_patchgan(
-            pack.image_size, width=params.width, batch_norm=params.batch_norm, seed=seed
+    def __init__(self, training: Training, pack: Pack) -> None:
+        super().__init__(training, pack)
+        params, dtype, seed = self._params, training.precision, training.seed
+        self._generator = build_generator(
+            params, pack.image_size, seed=seed, encoder_weights=training.encoder_weights, dtype=dtype
         )
-        self._lambda = tf.Variable(params.lambda_, trainable=False)
-        self._generator_optimizer = _adam(params.generator_learning_rate, self._generator.network)
-        self._discriminator_optimizer = _adam(params.discriminator_learning_rate, self._discriminator)
+        with precision(dtype):
+            self._discriminator = build_patchgan(
+                pack.image_size, width=params.width, norm=params.normalisation, seed=seed
+            )
+        self._generator_optimizer = make_adam(
+            self._generator.network.trainable_variables, beta_1=_BETA_1, precision=dtype
+        )
+        self._discriminator_optimizer = make_adam(
+            self._discriminator.trainable_variables, beta_1=_BETA_1, precision=dtype
+        )
+        self._lambda = tf.Variable(params.lambda_, trainable=False, dtype=tf.float32)
+        self._ema_decay = tf.Variable(params.ema_decay, trainable=False, dtype=tf.float32)
         self._average = None
         if params.ema_decay > 0:
-            self._average = build_generator(params, pack.image_size, seed=seed)
+            self._average = build_generator(params, pack.image_size, seed=seed, dtype=dtype)
             self._average.network.set_weights(self._generator.network.get_weights())
+        self._warm_up_steps = self._many(self._warm_up_step)
         if params.encoder == "mobilenetv2":
             names = unfrozen_names(self._generator.network)
             count = self.trainable_encoder_parameters
@@ -86,9 +93,46 @@ class Pix2PixLoop(Loop):
     @property
     def trainable_encoder_parameters(self) -> int | None:
         """Numbers of the MobileNetV2 encoder that train."""
-        if self.params.encoder != "mobilenetv2":
+        if self._params.encoder != "mobilenetv2":
             return None
         return unfrozen_parameters(self._generator.network)
+
+    @property
+    def _params(self) -> Pix2PixParams:
+        params = self.training.params
+        assert isinstance(params, Pix2PixParams)
+        return params
+
+    def _reset(self) -> None:
+        params, seed = self._params, self.training.seed
+        self._generator.redraw(params, seed)
+        redraw(self._discriminator, seed)
+        restart(self._generator_optimizer)
+        restart(self._discriminator_optimizer)
+        self._lambda.assign(params.lambda_)
+        self._ema_decay.assign(params.ema_decay)
+        if self._average:
+            for mean, latest in zip(
+                self._average.network.weights, self._generator.network.weights, strict=True
+            ):
+                mean.assign(latest.value)
+
+    def _phase(self) -> tuple[Callable[..., tf.Tensor], tuple[str, ...]]:
+        params, epochs = self._params, self.training.epochs
+        # Constant for the first half, then down in equal steps to what would be zero one epoch after the last.
+        left = (epochs - self.epoch) / (epochs // 2 + 1) if params.learning_rate_decay else 1.0
+        for optimizer, rate in (
+            (self._generator_optimizer, params.generator_learning_rate),
+            (self._discriminator_optimizer, params.discriminator_learning_rate),
+        ):
+            optimizer.learning_rate = rate * min(1.0, left)
+        if self.epoch < params.warm_up_epochs:
+            return self._warm_up_steps, (
+                "train_generator_loss",
+                "train_l1_loss",
+                "train_generator_gradient_norm",
+            )
+        return super()._phase()
 
     def _step(self, luma: tf.Tensor, rgb: tf.Tensor) -> tf.Tensor:
         gray, real = 2 * luma - 1, 2 * rgb - 1
@@ -107,21 +151,47 @@ class Pix2PixLoop(Loop):
             discriminator_loss = (
                 _cross_entropy(on_real, real=True) + _cross_entropy(on_fake, real=False)
             ) / 2
-        wanted = judging.gradient(generator_loss, fake)
-        judged = judging.gradient(discriminator_loss, judges)
+            generator_target = scaled(self._generator_optimizer, generator_loss)
+            discriminator_target = scaled(self._discriminator_optimizer, discriminator_loss)
+        wanted = judging.gradient(generator_target, fake)
+        judged = judging.gradient(discriminator_target, judges)
         del judging
-        self._generator_optimizer.apply(generating.gradient(fake, weights, output_gradients=wanted), weights)
-        self._discriminator_optimizer.apply(judged, judges)
-        if self._average:
-            self._follow(self._average.network.weights)
-        return tf.stack([generator_loss, adversarial, l1, discriminator_loss])
+        gradients = generating.gradient(fake, weights, output_gradients=wanted)
+        generator_norm = apply(self._generator_optimizer, gradients, weights)
+        discriminator_norm = apply(self._discriminator_optimizer, judged, judges)
+        self._follow()
+        return tf.stack(
+            [
+                generator_loss,
+                adversarial,
+                l1,
+                discriminator_loss,
+                tf.reduce_mean(tf.cast(on_real > 0, tf.float32)),
+                tf.reduce_mean(tf.cast(on_fake < 0, tf.float32)),
+                generator_norm,
+                discriminator_norm,
+            ]
+        )
 
-    def _follow(self, average: Sequence[keras.Variable]) -> None:
+    def _warm_up_step(self, luma: tf.Tensor, rgb: tf.Tensor) -> tf.Tensor:
+        weights = self._generator.network.trainable_variables
+        with tf.GradientTape() as tape:
+            l1 = 2 * tf.reduce_mean(tf.abs(rgb - self._generator.rgb(luma, training=True)))
+            loss = self._lambda * l1
+            target = scaled(self._generator_optimizer, loss)
+        norm = apply(self._generator_optimizer, tape.gradient(target, weights), weights)
+        self._follow()
+        return tf.stack([loss, l1, norm])
+
+    def _follow(self) -> None:
         """Move the average toward the generator; it starts fast, or the initial weights would linger in it."""
-        step = tf.cast(self._generator_optimizer.iterations, tf.float32)
-        pace = 1 - tf.minimum(self.params.ema_decay, (1 + step) / (10 + step))
-        for mean, latest in zip(average, self._generator.network.weights, strict=True):
-            mean.assign_add(pace * (latest - mean))
+        if not self._average:
+            return
+        step = tf.cast(self._generator_optimizer.iterations.value, tf.float32)
+        pace = 1 - tf.minimum(self._ema_decay, (1 + step) / (10 + step))
+        pairs = zip(self._average.network.weights, self._generator.network.weights, strict=True)
+        for mean, latest in pairs:
+            mean.value.assign_add(pace * (latest.value - mean.value))
 
     def _variables(self) -> Mapping[str, Sequence[Variable]]:
         return {
@@ -131,12 +201,6 @@ class Pix2PixLoop(Loop):
             "discriminator_optimizer": self._discriminator_optimizer.variables,
             "average": self._average.network.weights if self._average else (),
         }
-
-
-def _adam(learning_rate: float, network: keras.Model) -> keras.optimizers.Optimizer:
-    optimizer = keras.optimizers.Adam(learning_rate, beta_1=_BETA_1)
-    optimizer.build(network.trainable_variables)
-    return optimizer
 
 
 def _cross_entropy(logits: tf.Tensor, *, real: bool) -> tf.Tensor:

@@ -9,9 +9,9 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 from rich.console import Console
@@ -49,6 +49,9 @@ class Run:
 
     seed: int = 0
     """Of the split, the initial weights, the order of the data and its augmentation."""
+
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """What the networks compute in; auto takes the fastest that suits the machine, measured for a second each."""
 
     encoder_weights: str = "auto"
     """Weights of the MobileNetV2 encoder: imagenet, none, a path, or auto (imagenet if the model has that encoder).
@@ -116,17 +119,26 @@ def _train(run: Run) -> int:
     logging.basicConfig(format="%(message)s")
     logging.getLogger("trainables").setLevel(logging.INFO)
 
-    from trainables.loop import DivergedError, make_loop
+    from trainables.loop import DivergedError, Training, make_loop
     from trainables.metrics import baselines
+    from trainables.precision import choose
 
-    loop = make_loop(
-        run.params.model,
-        run.params.to_mapping(),
-        pack,
+    training = Training(
+        run.params,
         batch_size=run.batch_size,
         seed=run.seed,
+        epochs=run.epochs,
         encoder_weights=_encoder_weights(run),
     )
+    if run.precision == "auto":
+        suitable = hardware.suitable_precisions(hardware.nvidia_gpus(), hardware.processor_flags())
+        choice = choose(training, run.image_size, suitable)
+        training = replace(training, precision=choice.precision)
+        rates = ", ".join(f"{name} {rate:.0f}" for name, rate in choice.images_per_second.items())
+        _OUTPUT.print(f"precision {choice.precision}" + (f" (images/s: {rates})" if rates else ""))
+    else:
+        training = replace(training, precision=run.precision)
+    loop = make_loop(training, pack)
     for name, values in baselines(pack.images[pack.indices("validation")], seed=run.seed).items():
         _OUTPUT.print(f"{name + ':':13}{_line(values)}")
     try:

@@ -18,14 +18,29 @@ if TYPE_CHECKING:
 
     from trainables.data.pack import Pack
     from trainables.loop import Loop
+    from trainables.params import Precision
+
+
+class OutOfMemoryError(RuntimeError):
+    """A training step needs more memory than the device, or the trial's share of it, has."""
+
+    def __init__(self, batch_size: int) -> None:
+        super().__init__(batch_size)
+        self.batch_size = batch_size
+
+    def __str__(self) -> str:
+        return (
+            f"out of memory with batches of {self.batch_size} pictures: take a smaller --batch-size or --image-size,"
+            " or let fewer trials share a GPU (--gpus-per-trial)"
+        )
 
 
 @dataclass(frozen=True)
 class TrialConfig:
     """What a trial needs to know, as plain values that travel through Ray.
 
-    `last`, `best` and `samples` are the files of the training state and of the inference weights and the folder of
-    the picture strips; `strip_epochs` are the epochs after which a strip is made, beside the last one and each that
+    `last`, `previous`, `best` and `samples` are the files of the training state, of the one an epoch earlier and of the
+    inference weights, and the folder of the picture strips; `strip_epochs` are the epochs after which a strip is made, beside the last one and each that
     is the best so far. A `gpu_share` below 1 caps the GPU's memory at that share.
     """
 
@@ -38,9 +53,11 @@ class TrialConfig:
     seed: int
     objective: str
     encoder_weights: str | None
+    precision: "Precision"
     threads: int
     gpu_share: float
     last: str
+    previous: str
     best: str
     samples: str
     strip_epochs: tuple[int, ...]
@@ -50,38 +67,45 @@ class Trial(tune.Trainable):
     """One trial; its actor is reused by the next, so that TensorFlow is imported once a process."""
 
     _trial: TrialConfig
-    _pack: "Pack"
-    _loop: "Loop"
+    _pack: "Pack | None" = None
+    _loop: "Loop | None" = None
     _photos: "np.ndarray"
     _best: float
     _unreported: dict[str, Any] | None
+    _notice: str | None
 
     def setup(self, config: dict[str, Any]) -> None:
         """Start TensorFlow in this process and build the trial."""
         from trainables import hardware
 
         trial = TrialConfig(**config["trial"])
-        hardware.configure(trial.threads, hardware.gpu_memory_share(trial.gpu_share))
+        cap = hardware.gpu_memory_cap(trial.gpu_share, hardware.nvidia_gpus())
+        hardware.configure(trial.threads, cap)
         self._open(trial)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Build another trial in the same process."""
-        import keras
-
-        del self._loop
-        keras.utils.clear_session()
-        # Networks and traced functions refer to one another: only the collector frees them.
-        gc.collect()
         self._open(TrialConfig(**new_config["trial"]))
         return True
 
     def step(self) -> dict[str, Any]:
         """Train and measure one epoch, and put its state, weights and strip on the storage."""
+        import tensorflow as tf
+
         if self._unreported is not None:
             # The process before this one may have died between saving this epoch and reporting it.
             result, self._unreported = self._unreported, None
-            return result
+        else:
+            try:
+                result = self._epoch()
+            except tf.errors.ResourceExhaustedError as error:
+                raise OutOfMemoryError(self._trial.batch_size) from error
+        notice, self._notice = self._notice, None
+        return {**result, "notice": notice}
+
+    def _epoch(self) -> dict[str, Any]:
         trial, loop = self._trial, self._loop
+        assert loop is not None
         start = time.perf_counter()
         losses = loop.train_epoch()
         trained = time.perf_counter()
@@ -93,7 +117,7 @@ class Trial(tune.Trainable):
             )
         improved = objective < self._best
         if improved or loop.epoch in trial.strip_epochs or loop.epoch == trial.epochs:
-            self._save_strip()
+            self._save_strip(loop)
         if improved:
             self._best = objective
             loop.export(Path(trial.best))
@@ -106,34 +130,59 @@ class Trial(tune.Trainable):
             "trainable_encoder_parameters": loop.trainable_encoder_parameters,
             "done": loop.epoch >= trial.epochs,
         }
-        loop.save(Path(trial.last), {"result": result, "best": self._best})
+        last = Path(trial.last)
+        if last.exists():
+            last.replace(trial.previous)
+        loop.save(last, {"result": result, "best": self._best})
         return result
 
     def _open(self, trial: TrialConfig) -> None:
         from trainables.data.pack import open_pack
-        from trainables.loop import make_loop
+        from trainables.loop import Training, make_loop
+        from trainables.params import params_of
         from trainables.strip import strip_photos
 
         self._trial = trial
-        self._pack = open_pack(Path(trial.pack))
-        self._photos = strip_photos(self._pack)
-        self._loop = make_loop(
-            trial.model,
-            trial.params,
-            self._pack,
+        if self._pack is None or self._pack.path != Path(trial.pack):
+            self._pack = open_pack(Path(trial.pack))
+            self._photos = strip_photos(self._pack)
+        training = Training(
+            params_of(trial.model, trial.params),
             batch_size=trial.batch_size,
             seed=trial.seed,
+            epochs=trial.epochs,
             encoder_weights=None if trial.encoder_weights is None else Path(trial.encoder_weights),
+            precision=trial.precision,
         )
+        if self._loop is not None and not self._loop.fits(training, self._pack):
+            self._loop = None
+            # Networks and traced functions refer to one another: only the collector frees them.
+            gc.collect()
+        self._loop = make_loop(training, self._pack, earlier=self._loop)
         self._best = math.inf
-        self._unreported = None
-        last = Path(trial.last)
-        if last.exists():
-            note = self._loop.restore(last)
-            self._best, self._unreported = note["best"], note["result"]
+        self._unreported = self._notice = None
+        self._go_on(self._loop)
 
-    def _save_strip(self) -> None:
+    def _go_on(self, loop: "Loop") -> None:
+        """Take up the newest state that is whole; without any, the trial begins, and comes to the same numbers."""
+        from trainables.checkpoint import DamagedError
+
+        damages = []
+        for state in (Path(self._trial.last), Path(self._trial.previous)):
+            if not state.exists():
+                continue
+            try:
+                note = loop.restore(state)
+            except DamagedError as error:
+                damages.append(str(error))
+                continue
+            self._best, self._unreported = note["best"], note["result"]
+            break
+        if damages:
+            self._notice = f"{' '.join(damages)} It goes on after epoch {loop.epoch}."
+
+    def _save_strip(self, loop: "Loop") -> None:
         from trainables.strip import save_strip, strip
 
-        sheet = strip(self._loop.pictures(self._photos), self._pack.images[self._photos])
-        save_strip(sheet, Path(self._trial.samples) / f"epoch-{self._loop.epoch:03d}.png")
+        sheet = strip(loop.pictures(self._photos), loop.pack.images[self._photos])
+        save_strip(sheet, Path(self._trial.samples) / f"epoch-{loop.epoch:03d}.png")

@@ -8,14 +8,15 @@ from trainables import color
 from trainables.checkpoint import CheckpointError
 from trainables.colorizer import Colorizer, PhotoError
 from trainables.data.pack import Pack
-from trainables.loop import Loop, make_loop
+from trainables.loop import Loop, Training, make_loop
+from trainables.params import params_of
 
 CNN: dict[str, Any] = {"width": 8, "depth": 2, "batch_norm": True, "learning_rate": 3e-3}
 
 
 @pytest.fixture(scope="module")
 def loop(pack: Pack) -> Loop:
-    loop = make_loop("cnn", CNN, pack, batch_size=16, seed=0, encoder_weights=None)
+    loop = make_loop(Training(params_of("cnn", CNN), batch_size=16, seed=0, epochs=1), pack)
     loop.train_epoch()
     return loop
 
@@ -62,7 +63,7 @@ def test_a_photo_of_the_models_size_is_coloured_as_in_training(model: Path, loop
 def test_every_kind_of_generator_comes_back_from_its_file(
     pack: Pack, tmp_path: Path, name: str, params: dict[str, Any]
 ) -> None:
-    loop = make_loop(name, params, pack, batch_size=16, seed=3, encoder_weights=None)
+    loop = make_loop(Training(params_of(name, params), batch_size=16, seed=3, epochs=1), pack)
     loop.export(tmp_path / "model.safetensors")
     row = pack.indices("validation")[0]
     coloured = Colorizer.load(tmp_path / "model.safetensors").colorize(pack.images[row]).astype(int)

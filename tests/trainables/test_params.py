@@ -8,9 +8,9 @@ from trainables.params import CnnParams, ParamsError, Pix2PixParams, params_of
 
 def test_the_names_of_the_search_space_are_taken_with_numpys_numbers() -> None:
     params = Pix2PixParams.from_mapping(
-        {"lambda": np.float64(80), "depth": np.int64(4), "batch_norm": np.True_}
+        {"lambda": np.float64(80), "depth": np.int64(4), "learning_rate_decay": np.True_}
     )
-    assert params == Pix2PixParams(lambda_=80.0, depth=4, batch_norm=True)
+    assert params == Pix2PixParams(lambda_=80.0, depth=4, learning_rate_decay=True)
 
 
 def test_a_whole_number_does_for_a_fraction() -> None:
@@ -33,7 +33,7 @@ def test_parameters_come_back_from_json(params: CnnParams | Pix2PixParams) -> No
         ({"dropout": 1.0}, "dropout is 1.0, but must be at least 0 and below 1"),
         ({"width": 8.0}, "width is 8.0, but must be a whole number"),
         ({"width": True}, "width is True, but must be a whole number"),
-        ({"batch_norm": 1}, "batch_norm is 1, but must be true or false"),
+        ({"learning_rate_decay": 1}, "learning_rate_decay is 1, but must be true or false"),
         ({"head": "lab"}, "head is lab, but must be rgb or chroma"),
         ({"encoder": "vgg"}, "encoder is vgg, but must be unet or mobilenetv2"),
         (

@@ -2,7 +2,8 @@
 
 import keras
 
-from trainables.models.layers import KERNEL, Seeds, check_depth, check_image_size
+from trainables.models.convolution import Convolution, TransposedConvolution
+from trainables.models.layers import KERNEL, BatchNormalization, Dropout, Seeds, check_depth, check_image_size
 
 
 def build_autoencoder(
@@ -41,30 +42,30 @@ def build_autoencoder(
             strides=2,
             padding="same",
             use_bias=not normalise,
-            kernel_initializer=keras.initializers.HeNormal(seed=seeds()),
+            kernel_initializer=keras.initializers.HeNormal(seed=seeds(f"{name}_conv")),
             name=f"{name}_conv",
         )(x)
         if normalise:
-            x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
+            x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
         x = keras.layers.ReLU(name=f"{name}_relu")(x)
         if dropout > 0:
-            x = keras.layers.Dropout(dropout, seed=seeds(), name=f"{name}_dropout")(x)
+            x = Dropout(dropout, seed=seeds(f"{name}_dropout"), name=f"{name}_dropout")(x)
         return x
 
     gray = keras.Input((image_size, image_size, 1), name="gray")
     filters = [width * min(2**level, 8) for level in range(depth)]
     x = gray
     for level in range(depth):
-        x = stage(x, keras.layers.Conv2D, filters[level], image_size >> (level + 1), f"down_{level + 1}")
+        x = stage(x, Convolution, filters[level], image_size >> (level + 1), f"down_{level + 1}")
     for step, level in enumerate(reversed(range(depth - 1)), start=1):
-        x = stage(x, keras.layers.Conv2DTranspose, filters[level], image_size >> (level + 1), f"up_{step}")
-    colour = keras.layers.Conv2DTranspose(
+        x = stage(x, TransposedConvolution, filters[level], image_size >> (level + 1), f"up_{step}")
+    colour = TransposedConvolution(
         channels,
         KERNEL,
         strides=2,
         padding="same",
         activation="sigmoid",
-        kernel_initializer=keras.initializers.HeNormal(seed=seeds()),
+        kernel_initializer=keras.initializers.HeNormal(seed=seeds("head")),
         dtype="float32",
         name="head",
     )(x)

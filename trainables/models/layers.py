@@ -1,18 +1,30 @@
-"""What the networks share: seeds for their layers, size checks, and the two stages of pix2pix.
+"""What the networks share: seeds for their layers, size checks, normalisation, and the two stages of pix2pix.
 
-Not a network; those are in `unet`, `mobilenet_unet`, `patchgan` and `autoencoder`.
+Not a network; those are in `unet`, `mobilenet_unet`, `patchgan` and `autoencoder`. Its convolutions are in
+`convolution`.
 
 Every layer has a name of its own, so that a weight's path is the same in each process and checkpoints can go by
 it. Under a mixed precision policy the stages follow the policy; the heads of the networks stay in float32.
 """
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
+
+from trainables.models.convolution import Convolution, TransposedConvolution
+
+Normalisation = Literal["batch", "instance", "group", "none"]
+Upsampling = Literal["transposed", "resize"]
 
 KERNEL = 4
 """Side of every convolution of pix2pix (Isola et al. 2017, appendix 6.1)."""
+_GROUPS = 32
+"""Of group normalisation, where there are as many channels (Wu and He 2018)."""
 
 
 class ArchitectureError(ValueError):
@@ -20,21 +32,51 @@ class ArchitectureError(ValueError):
 
 
 class Seeds:
-    """Hands out a new seed at each call, so that no two layers of a network draw the same numbers.
+    """Seeds for the layers of a network, by the layer's name: each its own, the same in every process.
 
-    The same `seed` and `network` give the same row of seeds in every process; networks that are built from one
-    `seed` (a generator and its discriminator) get rows of their own.
+    Networks that are built from one `seed` (a generator and its discriminator) get seeds of their own.
     """
 
     def __init__(self, seed: int, network: str) -> None:
-        entropy = [seed, zlib.crc32(network.encode())]
-        # Counting up from a drawn start cannot repeat a seed; 31 bits leave room below TensorFlow's 32.
-        self._next = int(np.random.SeedSequence(entropy).generate_state(1)[0]) >> 1
+        self._entropy = [seed, zlib.crc32(network.encode())]
 
-    def __call__(self) -> int:
-        """Return the next seed."""
-        self._next += 1
-        return self._next
+    def __call__(self, layer: str) -> int:
+        """The seed, 0..2^31 - 1."""
+        entropy = [*self._entropy, zlib.crc32(layer.encode())]
+        return int(np.random.SeedSequence(entropy).generate_state(1)[0]) >> 1
+
+
+def redraw(network: keras.Model, seed: int) -> None:
+    """Give all that a network's layers hold its first value again, as if it had been built from `seed`.
+
+    A network within the network is left as it is: those are pretrained, and their builder knows with what.
+    """
+    seeds = Seeds(seed, network.name)
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            continue
+        if isinstance(layer, Dropout):
+            layer.reseed(seeds(layer.name))
+        for variable in layer.weights:
+            initializer = getattr(layer, f"{variable.name}_initializer")
+            config = initializer.get_config()
+            if "seed" in config:
+                initializer = type(initializer).from_config(config | {"seed": seeds(layer.name)})
+            variable.assign(initializer(variable.shape, dtype=variable.dtype))
+
+
+@contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Within this context, networks are built to compute in "float32", "bfloat16" or "float16".
+
+    Weights, statistics and heads are float32 in any case.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if name == "float32" else f"mixed_{name}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def check_image_size(image_size: int) -> None:
@@ -62,37 +104,87 @@ def check_depth(depth: int, image_size: int, *, least: int) -> None:
         )
 
 
-def normal(seeds: Seeds, mean: float = 0.0) -> keras.Initializer:
+def normal(seed: int, mean: float = 0.0) -> keras.Initializer:
     """N(mean, 0.02), from which pix2pix draws kernels (mean 0) and the gammas of normalisations (mean 1)."""
-    return keras.initializers.RandomNormal(mean, 0.02, seed=seeds())
+    return keras.initializers.RandomNormal(mean, 0.02, seed=seed)
 
 
-def normalisation(seeds: Seeds, name: str) -> keras.Layer:
-    """Batch normalisation with the constants of the paper's Torch code: momentum 0.9 and epsilon 1e-5.
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalisation of maps in TensorFlow's one fused kernel, where Keras' own passes over them eight times.
 
-    Keras' own momentum of 0.99 (which TensorFlow's tutorial keeps) still holds a fifth of its initial
-    statistics after an epoch of 150 steps, and evaluation reads these statistics from the first epoch on.
+    Statistics are float32 and the variance that is kept is the unbiased one, as in the paper's Torch code.
     """
-    return keras.layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, gamma_initializer=normal(seeds, mean=1.0), name=name
-    )
+
+    def call(self, inputs: tf.Tensor, training: bool = False, mask: None = None) -> tf.Tensor:
+        """Normalise float `[n, h, w, c]` by its own statistics while training, else by the kept ones."""
+        learning = bool(training and self.trainable)
+        kept = [] if learning else [self.moving_mean.value, self.moving_variance.value]
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=self.gamma.value,
+            offset=self.beta.value,
+            mean=kept[0] if kept else [],
+            variance=kept[1] if kept else [],
+            epsilon=self.epsilon,
+            is_training=learning,
+        )
+        if learning:
+            for variable, latest in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                variable.assign(variable.value * self.momentum + latest * (1 - self.momentum))
+        return outputs
+
+
+class Dropout(keras.layers.Layer):
+    """Dropout whose rate is no part of the traced graph, so that a network can be trained again at another one."""
+
+    def __init__(self, rate: float, *, seed: int, name: str) -> None:
+        super().__init__(name=name)
+        self.rate = tf.Variable(rate, trainable=False, dtype=tf.float32)
+        """Share of activations dropped while training, 0 and up, below 1."""
+        self._seeds = keras.random.SeedGenerator(seed)
+
+    def reseed(self, seed: int) -> None:
+        """Begin the row of random numbers that `seed` stands for."""
+        self._seeds.state.assign(keras.random.SeedGenerator(seed).state)
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Zero a share of float `[...]` and raise the rest to the same mean; nothing at inference."""
+        if not training:
+            return inputs
+        chance = tf.random.stateless_uniform(tf.shape(inputs), tf.cast(self._seeds.next(), tf.int32), alg="philox")
+        kept = tf.where(chance < self.rate, 0.0, 1 / (1 - self.rate))
+        return inputs * tf.cast(kept, inputs.dtype)
+
+
+def normalisation(kind: Normalisation, channels: int, *, seed: int, name: str) -> keras.Layer:
+    """The layer that normalises maps of `channels`; `kind` is not "none". Gammas are drawn from N(1, 0.02).
+
+    Batch normalisation has the constants of the paper's Torch code, momentum 0.9 and epsilon 1e-5: Keras' own
+    momentum of 0.99 (which TensorFlow's tutorial keeps) still holds a fifth of its initial statistics after an epoch
+    of 150 steps, and evaluation reads these statistics from the first epoch on.
+    """
+    gammas = normal(seed, mean=1.0)
+    if kind == "batch":
+        return BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=gammas, name=name)
+    groups = channels if kind == "instance" else min(_GROUPS, channels)
+    return keras.layers.GroupNormalization(groups, epsilon=1e-5, gamma_initializer=gammas, name=name)
 
 
 def down_stage(
-    x: keras.KerasTensor, filters: int, *, normalise: bool, seeds: Seeds, name: str
+    x: keras.KerasTensor, filters: int, *, norm: Normalisation, seeds: Seeds, name: str
 ) -> keras.KerasTensor:
     """Halve the map: strided convolution, normalisation if wanted, LeakyReLU of slope 0.2."""
-    x = keras.layers.Conv2D(
+    x = Convolution(
         filters,
         KERNEL,
         strides=2,
         padding="same",
-        use_bias=not normalise,
-        kernel_initializer=normal(seeds),
+        use_bias=norm == "none",
+        kernel_initializer=normal(seeds(f"{name}_conv")),
         name=f"{name}_conv",
     )(x)
-    if normalise:
-        x = normalisation(seeds, f"{name}_norm")(x)
+    if norm != "none":
+        x = normalisation(norm, filters, seed=seeds(f"{name}_norm"), name=f"{name}_norm")(x)
     return keras.layers.LeakyReLU(negative_slope=0.2, name=f"{name}_relu")(x)
 
 
@@ -101,27 +193,49 @@ def up_stage(
     skip: keras.KerasTensor,
     filters: int,
     *,
-    normalise: bool,
+    norm: Normalisation,
+    upsampling: Upsampling,
     dropout: float,
     seeds: Seeds,
     name: str,
 ) -> keras.KerasTensor:
-    """Double the map (transposed convolution, normalisation, dropout, ReLU) and lay `skip` beside it."""
-    x = keras.layers.Conv2DTranspose(
-        filters,
-        KERNEL,
-        strides=2,
-        padding="same",
-        use_bias=not normalise,
-        kernel_initializer=normal(seeds),
-        name=f"{name}_conv",
-    )(x)
-    if normalise:
-        x = normalisation(seeds, f"{name}_norm")(x)
+    """Double the map (`enlarge`, normalisation, dropout, ReLU) and lay `skip` beside it."""
+    x = enlarge(x, filters, upsampling, use_bias=norm == "none", seeds=seeds, name=f"{name}_conv")
+    if norm != "none":
+        x = normalisation(norm, filters, seed=seeds(f"{name}_norm"), name=f"{name}_norm")(x)
     if dropout > 0:
-        x = keras.layers.Dropout(dropout, seed=seeds(), name=f"{name}_dropout")(x)
+        x = Dropout(dropout, seed=seeds(f"{name}_dropout"), name=f"{name}_dropout")(x)
     x = keras.layers.ReLU(name=f"{name}_relu")(x)
     return keras.layers.Concatenate(name=f"{name}_skip")([x, skip])
+
+
+def enlarge(
+    x: keras.KerasTensor,
+    filters: int,
+    upsampling: Upsampling,
+    *,
+    use_bias: bool,
+    seeds: Seeds,
+    name: str,
+    activation: str | None = None,
+    dtype: str | None = None,
+) -> keras.KerasTensor:
+    """Double the map: by a transposed convolution as in the paper, or by nearest neighbours and a 3 x 3 convolution.
+
+    The second leaves no checkerboard (Odena et al. 2016, "Deconvolution and checkerboard artifacts").
+    """
+    common = {
+        "padding": "same",
+        "use_bias": use_bias,
+        "kernel_initializer": normal(seeds(name)),
+        "activation": activation,
+        "dtype": dtype,
+        "name": name,
+    }
+    if upsampling == "transposed":
+        return TransposedConvolution(filters, KERNEL, strides=2, **common)(x)
+    x = keras.layers.UpSampling2D(2, interpolation="nearest", name=f"{name}_resize")(x)
+    return Convolution(filters, 3, **common)(x)
 
 
 def stage_dropout(stage: int, stages: int, rate: float) -> float:

@@ -4,17 +4,23 @@ Source of the encoder: Sandler et al., "MobileNetV2: Inverted Residuals and Line
 decoder is the one of `unet`, whose stages meet the encoder's maps at the same sizes.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from trainables.models.convolution import Convolution
 from trainables.models.encoder_weights import load_into
 from trainables.models.layers import (
     ArchitectureError,
+    BatchNormalization,
+    Normalisation,
     Seeds,
+    Upsampling,
     check_image_size,
     normal,
+    redraw,
     stage_dropout,
     up_stage,
 )
@@ -40,18 +46,32 @@ def build_encoder(image_size: int, *, weights: Path | None, seed: int) -> keras.
     Raises `WeightsError` where the file does not fit.
     """
     full = keras.applications.MobileNetV2((image_size, image_size, 3), include_top=False, weights=None)
-    outputs = [full.get_layer(name).output for name in (*SKIPS, BOTTLENECK)]
-    encoder = keras.Model(full.input, outputs, name=_ENCODER)
     if weights is not None:
         load_into(full, weights)
-        return encoder
-    rng = np.random.default_rng([seed, ENCODER_KERNELS])
-    for layer in _with_kernel(encoder):
-        shape = layer.kernel.shape
-        inputs = np.prod(shape[:2] if isinstance(layer, keras.layers.DepthwiseConv2D) else shape[:3])
-        gain = 1.0 if layer.name.endswith("project") else 2.0  # no activation follows a projection
-        layer.kernel.assign(rng.normal(0.0, np.sqrt(gain / inputs), shape))
+    outputs = [full.get_layer(name).output for name in (*SKIPS, BOTTLENECK)]
+    slow = keras.Model(full.input, outputs, name=_ENCODER)
+    encoder = keras.models.clone_model(slow, clone_function=_with_fused_normalisation)
+    encoder.set_weights(slow.get_weights())
+    if weights is None:
+        _draw(encoder, seed)
     return encoder
+
+
+def redraw_mobilenet_unet(model: keras.Model, encoder: Sequence[np.ndarray] | None, seed: int) -> None:
+    """Give a model of `build_mobilenet_unet` its first values again, as if it had been built from `seed`.
+
+    `encoder` is what `encoder_values` gave when the model was new and had pretrained weights, else None.
+    """
+    redraw(model, seed)
+    if encoder is None:
+        _draw(model.get_layer(_ENCODER), Seeds(seed, model.name)(_ENCODER))
+    else:
+        model.get_layer(_ENCODER).set_weights(encoder)
+
+
+def encoder_values(model: keras.Model) -> list[np.ndarray]:
+    """All that the encoder of a model of `build_mobilenet_unet` holds."""
+    return model.get_layer(_ENCODER).get_weights()
 
 
 def build_mobilenet_unet(
@@ -60,7 +80,8 @@ def build_mobilenet_unet(
     channels: int,
     width: int,
     dropout: float,
-    batch_norm: bool,
+    norm: Normalisation,
+    upsampling: Upsampling,
     unfrozen_layers: int,
     weights: Path | None,
     seed: int,
@@ -70,8 +91,7 @@ def build_mobilenet_unet(
     The gray image is repeated to three channels; its range is the one MobileNetV2 was trained on, so nothing is
     rescaled. Four up stages (`layers.up_stage`) of `width` times 8, 4, 2 and 1 filters lead from the bottleneck
     past the skips, a fifth of `width` / 2 to full size, where the gray image joins in; a last 3 x 3 convolution
-    gives the colour. `dropout` is the rate in the first three up stages, `batch_norm` normalises all five. The
-    decoder's kernels are drawn from N(0, 0.02).
+    gives the colour. `dropout` is the rate in the first three up stages, `norm` normalises all five. The decoder's kernels are drawn from N(0, 0.02).
 
     Of the encoder (`build_encoder`), the last `unfrozen_layers` layers that hold a kernel train. Its
     normalisations never do, and keep their statistics even when called with `training=True`.
@@ -86,7 +106,7 @@ def build_mobilenet_unet(
             f"with a kernel in the encoder: take {min(max(unfrozen_layers, 0), ENCODER_KERNELS)}."
         )
     seeds = Seeds(seed, "mobilenet_unet")
-    encoder = build_encoder(image_size, weights=weights, seed=seeds())
+    encoder = build_encoder(image_size, weights=weights, seed=seeds(_ENCODER))
     _unfreeze(encoder, unfrozen_layers)
 
     gray = keras.Input((image_size, image_size, 1), name="gray")
@@ -99,17 +119,18 @@ def build_mobilenet_unet(
             x,
             skips[level],
             filters[level],
-            normalise=batch_norm,
+            norm=norm,
+            upsampling=upsampling,
             dropout=stage_dropout(stage, 5, dropout),
             seeds=seeds,
             name=f"up_{stage + 1}",
         )
-    colour = keras.layers.Conv2D(
+    colour = Convolution(
         channels,
         3,  # an odd side: with an even one and no stride, the picture would be shifted by half a pixel
         padding="same",
         activation="tanh",
-        kernel_initializer=normal(seeds),
+        kernel_initializer=normal(seeds("head")),
         dtype="float32",
         name="head",
     )(x)
@@ -125,6 +146,20 @@ def unfrozen_names(model: keras.Model) -> tuple[str, ...]:
 def unfrozen_parameters(model: keras.Model) -> int:
     """Count the encoder's numbers that train, for a model of `build_mobilenet_unet`."""
     return sum(int(np.prod(v.shape)) for v in model.get_layer(_ENCODER).trainable_variables)
+
+
+def _with_fused_normalisation(layer: keras.Layer) -> keras.Layer:
+    kind = BatchNormalization if isinstance(layer, keras.layers.BatchNormalization) else type(layer)
+    return kind.from_config(layer.get_config())
+
+
+def _draw(encoder: keras.Model, seed: int) -> None:
+    rng = np.random.default_rng([seed, ENCODER_KERNELS])
+    for layer in _with_kernel(encoder):
+        shape = layer.kernel.shape
+        inputs = np.prod(shape[:2] if isinstance(layer, keras.layers.DepthwiseConv2D) else shape[:3])
+        gain = 1.0 if layer.name.endswith("project") else 2.0  # no activation follows a projection
+        layer.kernel.assign(rng.normal(0.0, np.sqrt(gain / inputs), shape))
 
 
 def _unfreeze(encoder: keras.Model, count: int) -> None:

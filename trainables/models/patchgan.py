@@ -6,17 +6,26 @@ appendix 6.1.2.
 
 import keras
 
-from trainables.models.layers import KERNEL, Seeds, check_image_size, down_stage, normal, normalisation
+from trainables.models.convolution import Convolution
+from trainables.models.layers import (
+    KERNEL,
+    Normalisation,
+    Seeds,
+    check_image_size,
+    down_stage,
+    normal,
+    normalisation,
+)
 
 
-def build_patchgan(image_size: int, *, width: int, batch_norm: bool, seed: int) -> keras.Model:
+def build_patchgan(image_size: int, *, width: int, norm: Normalisation, seed: int) -> keras.Model:
     """Build the discriminator: [gray [n, s, s, 1], colour [n, s, s, 3]] in -1..1 to logits [n, p, p, 1], float32.
 
     Each logit judges a patch of 70 x 70 pixels (what lies outside of the image is zero); p is image_size / 8 -
     2, that is 30 at 256 pixels, 14 at 128 and 2 at 32. A positive logit means real.
 
     Three 4 x 4 convolutions of stride 2 and one of stride 1 with `width` times 1, 2, 4 and 8 filters, LeakyReLU
-    0.2, with `batch_norm` normalised from the second on; then one of stride 1 to the logit. The two of stride 1
+    0.2, by `norm` normalised from the second on; then one of stride 1 to the logit. The two of stride 1
     see a border of one zero, as in the paper's Torch code. Kernels are drawn from N(0, 0.02), gammas from N(1,
     0.02).
 
@@ -30,17 +39,21 @@ def build_patchgan(image_size: int, *, width: int, batch_norm: bool, seed: int) 
     x = keras.layers.Concatenate(name="pair")([gray, colour])
     for level in range(3):
         x = down_stage(
-            x, width * 2**level, normalise=batch_norm and level > 0, seeds=seeds, name=f"down_{level + 1}"
+            x, width * 2**level, norm=norm if level else "none", seeds=seeds, name=f"down_{level + 1}"
         )
 
     x = keras.layers.ZeroPadding2D(1, name="patch_border")(x)
-    x = keras.layers.Conv2D(
-        width * 8, KERNEL, use_bias=not batch_norm, kernel_initializer=normal(seeds), name="patch_conv"
+    x = Convolution(
+        width * 8,
+        KERNEL,
+        use_bias=norm == "none",
+        kernel_initializer=normal(seeds("patch_conv")),
+        name="patch_conv",
     )(x)
-    if batch_norm:
-        x = normalisation(seeds, "patch_norm")(x)
+    if norm != "none":
+        x = normalisation(norm, width * 8, seed=seeds("patch_norm"), name="patch_norm")(x)
     x = keras.layers.LeakyReLU(negative_slope=0.2, name="patch_relu")(x)
 
     x = keras.layers.ZeroPadding2D(1, name="head_border")(x)
-    logits = keras.layers.Conv2D(1, KERNEL, kernel_initializer=normal(seeds), dtype="float32", name="head")(x)
+    logits = Convolution(1, KERNEL, kernel_initializer=normal(seeds("head")), dtype="float32", name="head")(x)
     return keras.Model([gray, colour], logits, name="patchgan")

@@ -7,12 +7,13 @@ appendix 6.1.1.
 import keras
 
 from trainables.models.layers import (
-    KERNEL,
+    Normalisation,
     Seeds,
+    Upsampling,
     check_depth,
     check_image_size,
     down_stage,
-    normal,
+    enlarge,
     stage_dropout,
     up_stage,
 )
@@ -25,18 +26,19 @@ def build_unet(
     width: int,
     depth: int,
     dropout: float,
-    batch_norm: bool,
+    norm: Normalisation,
+    upsampling: Upsampling,
     seed: int,
 ) -> keras.Model:
     """Build the generator: gray float32 [n, s, s, 1] in -1..1 to float32 [n, s, s, channels] in -1..1 (tanh).
 
     `depth` levels of 4 x 4 convolutions of stride 2 lead down, with `width` times 1, 2, 4, 8, 8, ... filters
-    (64-128-256-512-512-512-512 at width 64 and depth 7), as many transposed ones up, with a skip on every
-    level. A stage is convolution, normalisation, dropout, activation, as in the paper's appendix; LeakyReLU 0.2
+    (64-128-256-512-512-512-512 at width 64 and depth 7), as many transposed ones up (or `upsampling` otherwise,
+    see `layers.enlarge`), with a skip on every level. A stage is convolution, normalisation, dropout, activation, as in the paper's appendix; LeakyReLU 0.2
     on the way down, ReLU on the way up. Kernels are drawn from N(0, 0.02), gammas from N(1, 0.02).
 
-    With `batch_norm`, all stages are normalised but the first and a bottleneck of 1 x 1, which is there when
-    `depth` is log2(image_size): over a single value, a batch of one would be normalised to zero. `dropout` is
+    By `norm`, all stages are normalised but the first and a bottleneck of 1 x 1, which is there when `depth` is
+    log2(image_size): over a single value, a batch of one would be normalised to zero. `dropout` is
     the rate in the first three up stages; at a depth of 3 and 4 in the first one and two, so that the last
     never drops out.
 
@@ -56,7 +58,7 @@ def build_unet(
         x = down_stage(
             x,
             filters[level],
-            normalise=batch_norm and level > 0 and not single_value,
+            norm="none" if level == 0 or single_value else norm,
             seeds=seeds,
             name=f"down_{level + 1}",
         )
@@ -68,20 +70,14 @@ def build_unet(
             x,
             levels[level],
             filters[level],
-            normalise=batch_norm,
+            norm=norm,
+            upsampling=upsampling,
             dropout=stage_dropout(stage, depth - 1, dropout),
             seeds=seeds,
             name=f"up_{stage + 1}",
         )
 
-    colour = keras.layers.Conv2DTranspose(
-        channels,
-        KERNEL,
-        strides=2,
-        padding="same",
-        activation="tanh",
-        kernel_initializer=normal(seeds),
-        dtype="float32",
-        name="head",
-    )(x)
+    colour = enlarge(
+        x, channels, upsampling, use_bias=True, seeds=seeds, name="head", activation="tanh", dtype="float32"
+    )
     return keras.Model(gray, colour, name="unet")

@@ -38,7 +38,7 @@ def small(image_size: int = 32, **changed: object) -> keras.Model:
         "channels": 3,
         "width": 8,
         "dropout": 0.0,
-        "batch_norm": True,
+        "norm": "batch", "upsampling": "transposed",
         "unfrozen_layers": 0,
         "weights": None,
         "seed": 0,

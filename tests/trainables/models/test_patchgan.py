@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainables.models.layers import Normalisation
 from trainables.models.patchgan import build_patchgan
 
 
@@ -14,7 +15,7 @@ def pair(image_size: int, count: int = 2) -> list[np.ndarray]:
 
 
 def test_the_full_size_is_the_papers() -> None:
-    model = build_patchgan(128, width=64, batch_norm=True, seed=0)
+    model = build_patchgan(128, width=64, norm="batch", seed=0)
 
     kernels = 16 * (4 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512)
     normalised = 128 + 256 + 512
@@ -23,7 +24,7 @@ def test_the_full_size_is_the_papers() -> None:
 
 
 def test_a_logit_sees_70_by_70_pixels_of_both_images() -> None:
-    model = build_patchgan(256, width=8, batch_norm=True, seed=0)
+    model = build_patchgan(256, width=8, norm="batch", seed=0)
     gray, colour = (tf.Variable(image) for image in pair(256, count=1))
     with tf.GradientTape() as tape:
         logit = model([gray, colour], training=False)[0, 15, 15, 0]
@@ -36,21 +37,21 @@ def test_a_logit_sees_70_by_70_pixels_of_both_images() -> None:
 
 
 @pytest.mark.parametrize(("image_size", "logits"), [(32, 2), (64, 6), (128, 14), (256, 30)])
-@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("norm", ["none", "batch"])
 def test_logits_lie_eight_pixels_apart_from_32_pixels_up(
-    image_size: int, logits: int, batch_norm: bool
+    image_size: int, logits: int, norm: Normalisation
 ) -> None:
-    model = build_patchgan(image_size, width=8, batch_norm=batch_norm, seed=0)
+    model = build_patchgan(image_size, width=8, norm=norm, seed=0)
 
     judged = model(pair(image_size), training=True)
 
     assert judged.shape == (2, logits, logits, 1)
     assert judged.dtype == tf.float32
-    assert bool(model.non_trainable_weights) == batch_norm
+    assert bool(model.non_trainable_weights) == (norm == "batch")
 
 
 def test_what_comes_out_are_logits_without_bounds() -> None:
-    model = build_patchgan(64, width=8, batch_norm=True, seed=0)
+    model = build_patchgan(64, width=8, norm="batch", seed=0)
     model.get_layer("head").kernel.assign(model.get_layer("head").kernel * 1e4)
     judged = model(pair(64), training=True).numpy()
 
@@ -59,7 +60,7 @@ def test_what_comes_out_are_logits_without_bounds() -> None:
 
 
 def test_the_first_layer_is_leaky_by_a_fifth_and_not_normalised() -> None:
-    model = build_patchgan(32, width=8, batch_norm=True, seed=0)
+    model = build_patchgan(32, width=8, norm="batch", seed=0)
     first = keras.Model(model.inputs, model.get_layer("down_1_relu").output)
     images = pair(32)
     bright = first(images, training=True).numpy()

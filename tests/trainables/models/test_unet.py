@@ -10,7 +10,7 @@ from trainables.models.unet import build_unet
 
 
 def small(image_size: int = 32, **changed: object) -> keras.Model:
-    params = {"channels": 3, "width": 8, "depth": 5, "dropout": 0.0, "batch_norm": True, "seed": 0} | changed
+    params = {"channels": 3, "width": 8, "depth": 5, "dropout": 0.0, "norm": "batch", "upsampling": "transposed", "seed": 0} | changed
     return build_unet(image_size, **params)  # type: ignore[arg-type]
 
 
@@ -28,7 +28,7 @@ def unrectified(activation: np.ndarray) -> np.ndarray:
 
 
 def test_the_full_size_is_the_papers() -> None:
-    model = build_unet(128, channels=3, width=64, depth=7, dropout=0.5, batch_norm=True, seed=0)
+    model = build_unet(128, channels=3, width=64, depth=7, dropout=0.5, norm="batch", upsampling="transposed", seed=0)
 
     down = [(1, 64), (64, 128), (128, 256), (256, 512), (512, 512), (512, 512), (512, 512)]
     up = [(512, 512), (1024, 512), (1024, 512), (1024, 256), (512, 128), (256, 64), (128, 3)]
@@ -68,7 +68,7 @@ def test_kernels_and_gammas_are_drawn_as_in_the_paper() -> None:
 
 
 def test_rectifiers_are_leaky_by_a_fifth_on_the_way_down_and_not_at_all_on_the_way_up() -> None:
-    model = small(batch_norm=False)
+    model = small(norm="none")
     first = inside(model, "down_1_relu")
     bright, dark = first(gray()).numpy(), first(-gray()).numpy()
 
@@ -127,7 +127,7 @@ def test_normalisation_keeps_nine_tenths_of_its_statistics_a_step() -> None:
 
 
 def test_without_normalisation_and_dropout_training_and_inference_agree() -> None:
-    model = small(batch_norm=False, dropout=0.0)
+    model = small(norm="none", dropout=0.0)
 
     assert not model.non_trainable_variables
     np.testing.assert_array_equal(model(gray(), training=True), model(gray(), training=False))

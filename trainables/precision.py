@@ -1,0 +1,70 @@
+"""Which precision trains a model fastest on the machine at hand, measured for a second each. Not what it means: that
+is `trainables.hardware` (which are suitable) and `trainables.models.layers` (how a network is built in one).
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from trainables.data.pack import Pack
+from trainables.loop import Loop, Training, make_loop
+from trainables.params import Precision
+
+_SECONDS = 1.0
+_STEPS = 2
+"""In an epoch of the measured loops: they take turns, so that whatever else the machine does slows all of them."""
+_WORTH = 1.05
+"""What a precision below float32 must gain to be chosen."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The precision chosen, and the images a second of each that was measured."""
+
+    precision: Precision
+    images_per_second: dict[str, float]
+
+
+def choose(training: Training, image_size: int, suitable: Sequence[Precision]) -> Choice:
+    """Measure the training step of `training` in each suitable precision; a single one is taken as it is."""
+    if len(suitable) == 1:
+        return Choice(suitable[0], {})
+    pack = _noise(image_size, training.batch_size * _STEPS)
+    loops: dict[Precision, Loop] = {
+        name: make_loop(replace(training, precision=name, encoder_weights=None), pack) for name in suitable
+    }
+    seconds = dict.fromkeys(suitable, 0.0)
+    epochs = dict.fromkeys(suitable, 0)
+    for loop in loops.values():
+        loop.train_epoch()
+    while min(seconds.values()) < _SECONDS:
+        for name, loop in loops.items():
+            start = time.perf_counter()
+            loop.train_epoch()
+            seconds[name] += time.perf_counter() - start
+            epochs[name] += 1
+    rates = {name: epochs[name] * loops[name].images_per_epoch / seconds[name] for name in suitable}
+    fastest = max(suitable, key=lambda name: rates[name])
+    if rates[fastest] < _WORTH * rates.get("float32", 0.0):
+        fastest = "float32"
+    return Choice(fastest, {str(name): rate for name, rate in rates.items()})
+
+
+def _noise(image_size: int, train: int) -> Pack:
+    held_out = 2
+    count = train + held_out
+    split = np.zeros(count, np.int8)
+    split[train:] = 1
+    return Pack(
+        path=Path("noise"),
+        fingerprint="noise",
+        source="noise",
+        images=np.random.default_rng(0).integers(0, 256, (count, image_size, image_size, 3), np.uint8),
+        labels=np.zeros(count, np.int64),
+        classes=("noise",),
+        names=("noise",) * count,
+        split=split,
+    )
