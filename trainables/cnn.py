@@ -59,7 +59,7 @@ class CnnLoop(Loop):
         restart(self._optimizer)
         self._optimizer.learning_rate = self._params.learning_rate
 
-    def _step(self, luma: tf.Tensor, rgb: tf.Tensor) -> tf.Tensor:
+    def step(self, luma: tf.Tensor, rgb: tf.Tensor) -> tf.Tensor:
         weights = self._generator.network.trainable_variables
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(self._generator.rgb(luma, training=True) - rgb))

@@ -12,6 +12,7 @@ Building networks and tracing their step takes seconds, and a process never give
 can be restarted for another training of the same graph: what differs between such trainings is held in variables.
 """
 
+import gc
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +21,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
 from trainables import checkpoint, color, hardware
 from trainables.checkpoint import CheckpointError, Variable
@@ -79,9 +82,9 @@ class Loop(ABC):
     """
 
     losses: ClassVar[tuple[str, ...]]
-    """Names of the training losses, in the order that `_step` gives them."""
+    """Names of the training losses, in the order that `step` gives them."""
     measures: ClassVar[tuple[str, ...]]
-    """Names of what else `_step` gives, behind the losses."""
+    """Names of what else `step` gives, behind the losses."""
 
     epoch: int
     """Epochs finished."""
@@ -95,7 +98,7 @@ class Loop(ABC):
         self._batch_size = min(training.batch_size, len(self._train))
         self._images = _on_device(pack)
         self._evaluator = _evaluator(pack, training.seed, training.encoder_weights)
-        self._steps = self._many(self._step)
+        self._steps = self._many(self.step)
         self._picture = tf.function(
             self._colour_rows, input_signature=[tf.TensorSpec([None], tf.int64)], autograph=False
         )
@@ -127,7 +130,7 @@ class Loop(ABC):
         """What is evaluated and exported: the network in training, or the average of its weights."""
 
     @abstractmethod
-    def _step(self, luma: tf.Tensor, rgb: tf.Tensor) -> tf.Tensor:
+    def step(self, luma: tf.Tensor, rgb: tf.Tensor) -> tf.Tensor:
         """Update all weights once, in the graph, and give `losses` and `measures`, float32 `[k]`.
 
         Takes luma `[n, s, s, 1]` and the true RGB `[n, s, s, 3]`, float32 in 0..1.
@@ -292,10 +295,22 @@ def _evaluator(pack: Pack, seed: int, encoder_weights: Path | None) -> Evaluator
     return Evaluator(pack.images[pack.indices("validation")], seed=seed, features=features)
 
 
-def make_loop(training: Training, pack: Pack, *, earlier: Loop | None = None) -> Loop:
-    """Make the loop of a training, with fresh weights: `earlier` restarted if that fits, or a new one.
+def forget_loops() -> None:
+    """Give back the memory of the loops that nobody holds any more; no other graph may be in the making.
 
-    The same arguments give the same loop, with and without `earlier`.
+    TensorFlow registers the gradient of every custom gradient that it traces, Keras' optimizers' among them, for the
+    life of the process, and with it the graph and all variables that the graph has seen.
+    """
+    keras.utils.clear_session()
+    registry = ops.gradient_registry._registry
+    for name in [name for name in registry if name.startswith("CustomGradient-")]:
+        del registry[name]
+    # Networks and traced functions refer to one another: only the collector frees them.
+    gc.collect()
+
+
+def make_loop(training: Training, pack: Pack) -> Loop:
+    """Make the loop of a training, with fresh weights. The same arguments give the same loop.
 
     Raises
     ------
@@ -306,7 +321,4 @@ def make_loop(training: Training, pack: Pack, *, earlier: Loop | None = None) ->
     from trainables.cnn import CnnLoop
     from trainables.pix2pix import Pix2PixLoop
 
-    if earlier is not None and earlier.fits(training, pack):
-        earlier.restart(training)
-        return earlier
     return (CnnLoop if isinstance(training.params, CnnParams) else Pix2PixLoop)(training, pack)

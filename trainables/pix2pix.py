@@ -62,14 +62,14 @@ class Pix2PixLoop(Loop):
             params, pack.image_size, seed=seed, encoder_weights=training.encoder_weights, dtype=dtype
         )
         with precision(dtype):
-            self._discriminator = build_patchgan(
+            self.discriminator = build_patchgan(
                 pack.image_size, width=params.width, norm=params.normalisation, seed=seed
             )
         self._generator_optimizer = make_adam(
             self._generator.network.trainable_variables, beta_1=_BETA_1, precision=dtype
         )
         self._discriminator_optimizer = make_adam(
-            self._discriminator.trainable_variables, beta_1=_BETA_1, precision=dtype
+            self.discriminator.trainable_variables, beta_1=_BETA_1, precision=dtype
         )
         self._lambda = tf.Variable(params.lambda_, trainable=False, dtype=tf.float32)
         self._ema_decay = tf.Variable(params.ema_decay, trainable=False, dtype=tf.float32)
@@ -106,7 +106,7 @@ class Pix2PixLoop(Loop):
     def _reset(self) -> None:
         params, seed = self._params, self.training.seed
         self._generator.redraw(params, seed)
-        redraw(self._discriminator, seed)
+        redraw(self.discriminator, seed)
         restart(self._generator_optimizer)
         restart(self._discriminator_optimizer)
         self._lambda.assign(params.lambda_)
@@ -134,17 +134,17 @@ class Pix2PixLoop(Loop):
             )
         return super()._phase()
 
-    def _step(self, luma: tf.Tensor, rgb: tf.Tensor) -> tf.Tensor:
+    def step(self, luma: tf.Tensor, rgb: tf.Tensor) -> tf.Tensor:
         gray, real = 2 * luma - 1, 2 * rgb - 1
         weights = self._generator.network.trainable_variables
-        judges = self._discriminator.trainable_variables
+        judges = self.discriminator.trainable_variables
         with tf.GradientTape() as generating:
             fake = 2 * self._generator.rgb(luma, training=True) - 1
         # Two tapes that meet at the fake: the chain rule joins them, and no update runs through the other's network.
         with tf.GradientTape(persistent=True) as judging:
             judging.watch(fake)
-            on_real = self._discriminator([gray, real], training=True)
-            on_fake = self._discriminator([gray, fake], training=True)
+            on_real = self.discriminator([gray, real], training=True)
+            on_fake = self.discriminator([gray, fake], training=True)
             adversarial = _cross_entropy(on_fake, real=True)
             l1 = tf.reduce_mean(tf.abs(real - fake))
             generator_loss = adversarial + self._lambda * l1
@@ -196,7 +196,7 @@ class Pix2PixLoop(Loop):
     def _variables(self) -> Mapping[str, Sequence[Variable]]:
         return {
             "generator": self._generator.network.variables,
-            "discriminator": self._discriminator.variables,
+            "discriminator": self.discriminator.variables,
             "generator_optimizer": self._generator_optimizer.variables,
             "discriminator_optimizer": self._discriminator_optimizer.variables,
             "average": self._average.network.weights if self._average else (),

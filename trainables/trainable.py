@@ -4,7 +4,6 @@ The only module here that knows Ray. TensorFlow is imported where a trial starts
 the process which runs the search can name this class without loading it.
 """
 
-import gc
 import math
 import time
 from dataclasses import dataclass
@@ -138,7 +137,7 @@ class Trial(tune.Trainable):
 
     def _open(self, trial: TrialConfig) -> None:
         from trainables.data.pack import open_pack
-        from trainables.loop import Training, make_loop
+        from trainables.loop import Training, forget_loops, make_loop
         from trainables.params import params_of
         from trainables.strip import strip_photos
 
@@ -154,11 +153,12 @@ class Trial(tune.Trainable):
             encoder_weights=None if trial.encoder_weights is None else Path(trial.encoder_weights),
             precision=trial.precision,
         )
-        if self._loop is not None and not self._loop.fits(training, self._pack):
+        if self._loop is not None and self._loop.fits(training, self._pack):
+            self._loop.restart(training)
+        else:
             self._loop = None
-            # Networks and traced functions refer to one another: only the collector frees them.
-            gc.collect()
-        self._loop = make_loop(training, self._pack, earlier=self._loop)
+            forget_loops()
+            self._loop = make_loop(training, self._pack)
         self._best = math.inf
         self._unreported = self._notice = None
         self._go_on(self._loop)
