@@ -71,6 +71,7 @@ class Pix2PixLoop(Loop):
         self._discriminator_optimizer = make_adam(
             self.discriminator.trainable_variables, beta_1=_BETA_1, precision=dtype
         )
+        self._set_learning_rates()
         self._lambda = tf.Variable(params.lambda_, trainable=False, dtype=tf.float32)
         self._ema_decay = tf.Variable(params.ema_decay, trainable=False, dtype=tf.float32)
         self._average = None
@@ -109,6 +110,7 @@ class Pix2PixLoop(Loop):
         redraw(self.discriminator, seed)
         restart(self._generator_optimizer)
         restart(self._discriminator_optimizer)
+        self._set_learning_rates()
         self._lambda.assign(params.lambda_)
         self._ema_decay.assign(params.ema_decay)
         if self._average:
@@ -117,7 +119,7 @@ class Pix2PixLoop(Loop):
             ):
                 mean.assign(latest.value)
 
-    def _phase(self) -> tuple[Callable[..., tf.Tensor], tuple[str, ...]]:
+    def _set_learning_rates(self) -> None:
         params, epochs = self._params, self.training.epochs
         # Constant for the first half, then down in equal steps to what would be zero one epoch after the last.
         left = (epochs - self.epoch) / (epochs // 2 + 1) if params.learning_rate_decay else 1.0
@@ -126,7 +128,10 @@ class Pix2PixLoop(Loop):
             (self._discriminator_optimizer, params.discriminator_learning_rate),
         ):
             optimizer.learning_rate = rate * min(1.0, left)
-        if self.epoch < params.warm_up_epochs:
+
+    def _phase(self) -> tuple[Callable[..., tf.Tensor], tuple[str, ...]]:
+        self._set_learning_rates()
+        if self.epoch < self._params.warm_up_epochs:
             return self._warm_up_steps, (
                 "train_generator_loss",
                 "train_l1_loss",

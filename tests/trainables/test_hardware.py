@@ -1,8 +1,15 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from trainables.hardware import Gpu, gpu_memory_cap, nvidia_gpus, processor_flags, suitable_precisions
+
+V100, T4 = Gpu(16_384, (7, 0)), Gpu(15_360, (7, 5))
+A100, L4, P100 = Gpu(40_960, (8, 0)), Gpu(23_034, (8, 9)), Gpu(16_384, (6, 0))
+NO_FLAGS: frozenset[str] = frozenset()
 
 SCRIPT = """
 from trainables import hardware
@@ -33,3 +40,59 @@ def test_a_process_whose_tensorflow_has_started_is_refused() -> None:
     tf.constant(1.0)
     with pytest.raises(RuntimeError, match="cannot be modified after initialization"):
         hardware.configure(3, None)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "flags", "expected"),
+    [
+        ([A100], NO_FLAGS, ("bfloat16",)),
+        ([L4, A100], NO_FLAGS, ("bfloat16",)),
+        ([V100], NO_FLAGS, ("float16",)),
+        ([T4], {"avx512_bf16"}, ("float16",)),
+        ([A100, T4], NO_FLAGS, ("float16",)),  # a trial may get either
+        ([P100], NO_FLAGS, ("float32",)),
+        ([], {"avx2", "avx512f"}, ("float32",)),
+        ([], {"avx512f", "avx512_bf16"}, ("float32", "bfloat16")),
+        ([], {"amx_bf16"}, ("float32", "bfloat16")),
+    ],
+)
+def test_the_devices_decide_which_precisions_suit(
+    gpus: list[Gpu], flags: set[str], expected: tuple[str, ...]
+) -> None:
+    assert suitable_precisions(gpus, frozenset(flags)) == expected
+
+
+@pytest.mark.parametrize(
+    ("share", "gpus", "expected"),
+    [(0.25, [A100], 10_240), (0.5, [A100, T4], 7_680), (1.0, [A100], None), (2.0, [A100] * 2, None)]
+    + [(0.0, [A100], None), (0.25, [], None)],
+)
+def test_a_share_of_a_gpu_caps_its_memory(share: float, gpus: list[Gpu], expected: int | None) -> None:
+    assert gpu_memory_cap(share, gpus) == expected
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"), [(None, (A100, T4)), ("1", (T4,)), ("0,1", (A100, T4)), ("", ())]
+)
+def test_gpus_are_what_the_driver_lists_and_the_process_may_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, expected: tuple[Gpu, ...]
+) -> None:
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho '0, 40960, 8.0'\necho '1, 15360, 7.5'\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert nvidia_gpus() == expected
+
+
+def test_without_a_driver_there_are_no_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert nvidia_gpus() == ()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/cpuinfo")
+def test_a_processors_instruction_sets_are_known() -> None:
+    assert processor_flags() & {"sse2", "fp"}

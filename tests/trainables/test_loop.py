@@ -1,3 +1,4 @@
+import gc
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tensorflow.python.framework.func_graph import FuncGraph
 
 from trainables import checkpoint, color
 from trainables.checkpoint import CheckpointError
 from trainables.data.pack import Pack
-from trainables.loop import DivergedError, Loop, Training, make_loop
+from trainables.loop import DivergedError, Loop, Training, forget_loops, make_loop
 from trainables.metrics import Evaluator
 from trainables.params import params_of
 
@@ -180,3 +182,132 @@ def test_a_model_is_no_training_state(pack: Pack, tmp_path: Path) -> None:
 def test_kid_is_measured_where_there_are_encoder_weights(pack: Pack, mobilenet_weights: Path) -> None:
     loop = make_loop(training("cnn", SMALL, encoder_weights=mobilenet_weights), pack)
     assert np.isfinite(loop.evaluate()["val_kid"])
+
+
+EVERY_KIND = pytest.mark.parametrize(
+    ("model", "params", "other"),
+    [
+        ("cnn", SMALL, {"learning_rate": 3e-3, "dropout": 0.1}),
+        (
+            "pix2pix",
+            {"width": 8, "depth": 3, "ema_decay": 0.99},
+            {"lambda": 20.0, "dropout": 0.2, "ema_decay": 0.9, "discriminator_learning_rate": 1e-3},
+        ),
+        (
+            "pix2pix",
+            {"width": 8, "encoder": "mobilenetv2", "unfrozen_layers": 3, "head": "chroma"},
+            {"lambda": 20.0, "warm_up_epochs": 1, "generator_learning_rate": 1e-3},
+        ),
+    ],
+    ids=["cnn", "unet", "mobilenetv2"],
+)
+
+
+@EVERY_KIND
+def test_a_restarted_loop_is_bitwise_a_new_one(
+    model: str, params: dict[str, Any], other: dict[str, Any], pack: Pack, tmp_path: Path
+) -> None:
+    wanted = training(model, params | other, seed=6)
+    new = make_loop(wanted, pack)
+    used = make_loop(training(model, params), pack)
+    used.train_epoch()
+    assert used.fits(wanted, pack)
+    used.restart(wanted)
+
+    assert used.epoch == 0
+    assert_same(state(used, tmp_path), state(new, tmp_path))
+    for _ in range(2):
+        assert used.train_epoch() == new.train_epoch()
+        assert used.evaluate() == new.evaluate()
+    assert_same(state(used, tmp_path), state(new, tmp_path))
+
+
+def test_a_restarted_loop_with_pretrained_weights_begins_with_them_again(
+    pack: Pack, mobilenet_weights: Path, tmp_path: Path
+) -> None:
+    params = {"width": 8, "encoder": "mobilenetv2", "unfrozen_layers": 3}
+    wanted = training("pix2pix", params, encoder_weights=mobilenet_weights)
+    loop = make_loop(wanted, pack)
+    before = state(loop, tmp_path)
+    loop.train_epoch()
+    loop.restart(wanted)
+    assert_same(state(loop, tmp_path), before)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: training("cnn", SMALL | {"depth": 3}),
+        lambda: training("cnn", SMALL | {"dropout": 0.0}),
+        lambda: training("cnn", SMALL, batch_size=8),
+        lambda: training("cnn", SMALL, precision="bfloat16"),
+        lambda: training("pix2pix", {"width": 8}),
+    ],
+)
+def test_a_loop_does_not_fit_what_needs_another_graph(change: Callable[[], Training], pack: Pack) -> None:
+    assert not make(pack).fits(change(), pack)
+
+
+def test_a_loop_does_not_fit_other_data(pack: Pack, plain_pack: Pack) -> None:
+    loop = make(pack)
+    assert loop.fits(loop.training, pack)
+    assert not loop.fits(loop.training, plain_pack)
+
+
+def test_restarted_no_graph_is_traced_again(pack: Pack) -> None:
+    """A traced function writes down where it was made: none may be made twice."""
+    loop = make(pack)
+    loop.train_epoch()
+    loop.evaluate()
+    graphs = living_graphs()
+    loop.restart(training("cnn", SMALL | {"learning_rate": 5e-4}, seed=9))
+    loop.train_epoch()
+    loop.evaluate()
+    assert living_graphs() == graphs
+
+
+def test_a_loop_that_nobody_holds_any_more_leaves_no_graph(pack: Pack) -> None:
+    forget_loops()
+    kept = make(pack)
+    kept.train_epoch()
+    forget_loops()
+    before = living_graphs()
+    loop: Loop | None = make_loop(training("pix2pix", {"width": 8, "depth": 3, "ema_decay": 0.9}), pack)
+    assert loop is not None
+    loop.train_epoch()
+    loop.evaluate()
+    assert living_graphs() > before
+    loop = None
+    forget_loops()
+    assert living_graphs() == before
+
+
+def living_graphs() -> int:
+    gc.collect()
+    return sum(isinstance(found, FuncGraph) for found in gc.get_objects())
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("model", ["cnn", "pix2pix"])
+def test_a_lower_precision_trains_to_about_the_same_losses(model: str, precision: str, pack: Pack) -> None:
+    params = {"width": 8, "depth": 3, "dropout": 0.0}
+    exact, lower = (
+        make_loop(training(model, params, precision=name), pack) for name in ("float32", precision)
+    )
+    for _ in range(2):
+        expected, found = exact.train_epoch(), lower.train_epoch()
+    name = "train_loss" if model == "cnn" else "train_l1_loss"
+    # Rounding to 8 bits (bfloat16) or 11 (float16) moves the course of a training, not where it goes.
+    assert found[name] == pytest.approx(expected[name], rel=0.1)
+    assert found["train_generator_gradient_norm"] == pytest.approx(
+        expected["train_generator_gradient_norm"], rel=0.5
+    )
+
+
+def test_weights_are_float32_in_any_precision(pack: Pack, tmp_path: Path) -> None:
+    loop = make_loop(training("cnn", SMALL, precision="bfloat16"), pack)
+    loop.train_epoch()
+    arrays = state(loop, tmp_path)
+    held = {name: array.dtype for name, array in arrays.items() if name.endswith(("kernel", "gamma", "velocity"))}
+    assert held
+    assert set(held.values()) == {np.dtype(np.float32)}

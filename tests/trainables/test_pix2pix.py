@@ -15,6 +15,7 @@ from trainables.params import Pix2PixParams
 
 SMALL: dict[str, Any] = {"width": 8, "depth": 3, "dropout": 0.0}
 SEED = 5
+OPTIMIZERS = ("generator_optimizer", "discriminator_optimizer")
 
 
 def training(params: dict[str, Any], *, epochs: int = 4) -> Training:
@@ -124,3 +125,62 @@ def test_the_encoders_statistics_and_all_but_the_unfrozen_layers_stay_as_they_ar
     # Of 51 kernels all but one, and scale, offset and two statistics of 50 normalisations: the last kernel has none.
     assert unchanged == 50 + 4 * 50
     assert loop.trainable_encoder_parameters == 960 * 320
+
+
+def test_in_warm_up_epochs_the_generator_trains_on_l1_alone_and_the_discriminator_not_at_all(
+    plain_pack: Pack, tmp_path: Path
+) -> None:
+    loop = make(plain_pack, warm_up_epochs=1, **{"lambda": 50.0})
+    before = state(loop, tmp_path)
+    first = loop.train_epoch()
+    after = state(loop, tmp_path)
+    second = loop.train_epoch()
+
+    assert first["train_generator_loss"] == pytest.approx(50 * first["train_l1_loss"])
+    assert "train_discriminator_loss" not in first
+    assert all(map(np.array_equal, group(before, "discriminator"), group(after, "discriminator")))
+    assert not any(map(np.array_equal, group(before, "generator"), group(after, "generator")))
+    assert second["train_discriminator_loss"] > 0
+
+
+def test_learning_rates_fall_to_zero_over_the_last_half_if_wanted(plain_pack: Pack, tmp_path: Path) -> None:
+    def rates(decay: bool) -> list[float]:
+        loop = make_loop(training(SMALL | {"learning_rate_decay": decay}, epochs=6), plain_pack)
+        found = []
+        for _ in range(6):
+            loop.train_epoch()
+            values = {float(group(state(loop, tmp_path), name)[1]) for name in OPTIMIZERS}
+            assert len(values) == 1
+            found.append(values.pop() / 2e-4)
+        return found
+
+    assert rates(False) == pytest.approx([1.0] * 6)
+    assert rates(True) == pytest.approx([1.0, 1.0, 1.0, 0.75, 0.5, 0.25])
+
+
+def test_lambda_scales_l1_alone(plain_pack: Pack) -> None:
+    weak, strong = (make(plain_pack, **{"lambda": weight}).train_epoch() for weight in (10.0, 100.0))
+    for name in ("train_adversarial_loss", "train_l1_loss", "train_discriminator_loss"):
+        assert strong[name] == pytest.approx(weak[name])
+    added = strong["train_generator_loss"] - weak["train_generator_loss"]
+    assert added == pytest.approx(90 * weak["train_l1_loss"], rel=1e-4)
+
+
+def test_the_discriminators_accuracy_is_its_share_of_patches_on_the_right_side(plain_pack: Pack) -> None:
+    loop = make(plain_pack, discriminator_learning_rate=2e-3)
+    epochs = [loop.train_epoch() for _ in range(30)]
+    for epoch in epochs:
+        assert 0 <= epoch["train_real_accuracy"] <= 1
+        assert 0 <= epoch["train_fake_accuracy"] <= 1
+        assert epoch["train_discriminator_gradient_norm"] > 0
+    # It learns ten times as fast as the generator: in the end it knows nearly every patch.
+    late = epochs[-5:]
+    assert min(min(e["train_real_accuracy"], e["train_fake_accuracy"]) for e in late) > 0.8
+    assert max(e["train_discriminator_loss"] for e in late) < epochs[0]["train_discriminator_loss"]
+
+
+@pytest.mark.parametrize("choice", [{"normalisation": "instance"}, {"upsampling": "resize"}])
+def test_other_layers_train_too(choice: dict[str, str], plain_pack: Pack) -> None:
+    loop = make(plain_pack, **choice)
+    losses = [loop.train_epoch()["train_l1_loss"] for _ in range(10)]
+    assert losses[-1] < losses[0]

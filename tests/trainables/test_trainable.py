@@ -18,7 +18,7 @@ results = [trial.train() for _ in range(steps)]
 if other:
     trial.reset({"trial": other})
     results.append(trial.train())
-kept = ("val_", "train_", "epoch", "done")
+kept = ("val_", "train_", "epoch", "done", "notice")
 print(json.dumps([{name: value for name, value in result.items() if name.startswith(kept)} for result in results]))
 """
 
@@ -59,7 +59,8 @@ def run(steps, config, other=None):
 
 def curve(results):
     """What must repeat to the bit: everything but the times."""
-    return [{name: value for name, value in result.items() if name != "epoch_seconds"} for result in results]
+    own = ("epoch_seconds", "notice")
+    return [{name: value for name, value in result.items() if name not in own} for result in results]
 
 
 def test_a_trial_killed_and_started_again_reports_its_last_epoch_once_more_and_goes_on_bitwise(
@@ -70,7 +71,7 @@ def test_a_trial_killed_and_started_again_reports_its_last_epoch_once_more_and_g
     second = run(2, settings(tmp_path / "cut", pack))
     assert [result["epoch"] for result in second] == [2, 3]
     assert curve([*first, second[1]]) == curve(whole)
-    assert second[0] == first[1]
+    assert curve(second[:1]) == curve(first[1:])
     assert [result["done"] for result in whole] == [False, False, True]
 
 
@@ -87,6 +88,65 @@ def test_a_reused_process_trains_the_next_trial_as_a_new_one_would(pack, tmp_pat
     alone = run(1, wider)
     reused = run(1, settings(tmp_path / "first", pack), settings(tmp_path / "second", pack, width=16))
     assert curve([reused[1]]) == curve(alone)
+
+
+def damage(path):
+    """Turn over one byte in the middle, as a failing disk would."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def test_a_damaged_state_is_named_and_the_one_before_taken_up(pack, tmp_path):
+    whole = run(3, settings(tmp_path / "whole", pack))
+    run(2, settings(tmp_path / "cut", pack))
+    damage(tmp_path / "cut" / "last.safetensors")
+    again = run(3, settings(tmp_path / "cut", pack))
+    assert [result["epoch"] for result in again] == [1, 2, 3]
+    assert curve(again) == curve(whole)
+    assert "last.safetensors is damaged" in again[0]["notice"]
+    assert "goes on after epoch 1" in again[0]["notice"]
+    assert again[1]["notice"] is None
+
+
+def test_without_a_whole_state_the_trial_begins_again_and_comes_to_the_same(pack, tmp_path):
+    first = run(2, settings(tmp_path, pack))
+    for name in ("last", "previous"):
+        damage(tmp_path / f"{name}.safetensors")
+    again = run(2, settings(tmp_path, pack))
+    assert curve(again) == curve(first)
+    assert "goes on after epoch 0" in again[0]["notice"]
+
+
+def test_a_process_killed_while_it_saves_goes_on_from_the_state_before(pack, tmp_path):
+    whole = run(3, settings(tmp_path / "whole", pack))
+    run(2, settings(tmp_path / "cut", pack))
+    (tmp_path / "cut" / "last.safetensors").unlink()
+    again = run(3, settings(tmp_path / "cut", pack))
+    assert [result["epoch"] for result in again] == [1, 2, 3]
+    assert curve(again) == curve(whole)
+    assert again[0]["notice"] is None
+
+
+OUT_OF_MEMORY = """
+import json, sys
+import tensorflow as tf
+from trainables.loop import Loop
+from trainables.trainable import Trial
+trial = Trial({"trial": json.loads(sys.argv[1])})
+# More than any machine has: TensorFlow's own allocator refuses it. Its convolutions on a CPU do not get to refuse.
+Loop.train_epoch = lambda self: tf.zeros([2**50], tf.uint8)
+trial.train()
+"""
+
+
+def test_a_step_out_of_memory_fails_with_the_batch_size_and_the_remedy(pack, tmp_path):
+    config = json.dumps(settings(tmp_path, pack))
+    process = subprocess.run(
+        [sys.executable, "-c", OUT_OF_MEMORY, config], capture_output=True, text=True, check=False, timeout=200
+    )
+    assert process.returncode == 1
+    assert "out of memory with batches of 16 pictures: take a smaller --batch-size" in process.stderr
 
 
 def test_training_that_diverges_fails_with_the_epoch_and_the_loss(pack, tmp_path):

@@ -11,8 +11,19 @@ import numpy as np
 import pytest
 
 from trainables.models.autoencoder import build_autoencoder
-from trainables.models.layers import ArchitectureError, Seeds
-from trainables.models.mobilenet_unet import build_mobilenet_unet
+from trainables.models.layers import (
+    ArchitectureError,
+    BatchNormalization,
+    Dropout,
+    Normalisation,
+    Seeds,
+    Upsampling,
+    enlarge,
+    normalisation,
+    precision,
+    redraw,
+)
+from trainables.models.mobilenet_unet import build_mobilenet_unet, redraw_mobilenet_unet
 from trainables.models.patchgan import build_patchgan
 from trainables.models.unet import build_unet
 
@@ -158,3 +169,92 @@ def test_an_image_size_that_is_no_power_of_two_of_at_least_32_is_refused(
         str(error.value)
         == f"image_size is {image_size}, but must be a power of two of at least 32: {remedy}."
     )
+
+
+@every_network
+def test_redrawn_a_network_is_as_if_built_from_that_seed(build: Builder) -> None:
+    network, expected = build(32, 3), build(32, 4)
+    called(network, training=True)  # moves statistics and dropouts on
+    for variable in network.trainable_variables:
+        variable.assign_add(np.ones(variable.shape))
+    if build is mobilenet_unet:
+        redraw_mobilenet_unet(network, None, 4)
+    else:
+        redraw(network, 4)
+
+    assert digest(network) == digest(expected)
+    np.testing.assert_array_equal(called(network, training=True), called(expected, training=True))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_batch_normalisation_is_keras_own_with_the_unbiased_variance_kept(dtype: str) -> None:
+    x = np.random.default_rng(0).normal(3, 2, (4, 5, 5, 6)).astype(np.float32)
+    with precision(dtype):
+        ours = BatchNormalization(momentum=0.9, epsilon=1e-5)
+        expected = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
+    # bfloat16 has 8 bits: what is near 3 comes rounded to a sixty-fourth.
+    close = {"rtol": 1e-4, "atol": 1e-4} if dtype == "float32" else {"rtol": 0.02, "atol": 0.03}
+
+    np.testing.assert_allclose(ours(x, training=True), expected(x, training=True), **close)
+    np.testing.assert_allclose(ours.moving_mean, expected.moving_mean, **close)
+    own = (ours.moving_variance - 0.9) / 0.1
+    np.testing.assert_allclose(own, x.var(axis=(0, 1, 2), ddof=1), rtol=close["rtol"] * 10)
+    expected.set_weights(ours.get_weights())
+    np.testing.assert_allclose(ours(x, training=False), expected(x, training=False), **close)
+
+
+def test_a_frozen_batch_normalisation_keeps_its_statistics_and_uses_them() -> None:
+    x = np.random.default_rng(0).normal(3, 2, (4, 5, 5, 6)).astype(np.float32)
+    layer = BatchNormalization()
+    layer(x)
+    layer.trainable = False
+
+    np.testing.assert_array_equal(layer(x, training=True), layer(x, training=False))
+    assert not layer.moving_mean.numpy().any()
+
+
+def test_dropout_drops_its_rate_and_keeps_the_mean_at_whatever_rate_it_is_set_to() -> None:
+    layer = Dropout(0.5, seed=1, name="dropout")
+    ones = np.ones((100, 1000), np.float32)
+    for rate in (0.5, 0.1):
+        layer.rate.assign(rate)
+        dropped = layer(ones, training=True).numpy()
+        # 100,000 draws: four standard deviations of the share are 0.0064 at most.
+        assert (dropped == 0).mean() == pytest.approx(rate, abs=0.0064)
+        assert dropped.max() == pytest.approx(1 / (1 - rate))
+
+
+@pytest.mark.parametrize(
+    ("kind", "axes"), [("batch", (0, 1, 2)), ("instance", (1, 2)), ("group", (1, 2, 4))]
+)
+def test_each_normalisation_normalises_over_its_own_axes(kind: Normalisation, axes: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).normal(3, 2, (4, 5, 5, 64)).astype(np.float32)
+    layer = normalisation(kind, 64, seed=0, name="norm")
+    layer.build(x.shape)
+    layer.gamma.assign(np.ones(64))
+    found = layer(x, training=True).numpy()
+    if kind == "group":  # 32 groups of 2 channels
+        found = found.reshape(4, 5, 5, 32, 2)
+
+    np.testing.assert_allclose(found.mean(axis=axes), 0, atol=1e-5)
+    np.testing.assert_allclose(found.std(axis=axes), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("upsampling", ["transposed", "resize"])
+def test_either_way_a_map_is_doubled(upsampling: Upsampling) -> None:
+    x = keras.Input((4, 4, 8))
+    larger = enlarge(x, 3, upsampling, use_bias=True, seeds=Seeds(0, "net"), name="up")
+    assert larger.shape == (None, 8, 8, 3)
+
+
+def test_a_resize_convolution_leaves_no_checkerboard() -> None:
+    def roughness(upsampling: Upsampling) -> float:
+        x = keras.Input((8, 8, 8))
+        model = keras.Model(
+            x, enlarge(x, 4, upsampling, use_bias=False, seeds=Seeds(0, "net"), name="up")
+        )
+        inner = model(np.ones((1, 8, 8, 8), np.float32)).numpy()[:, 2:-2, 2:-2]
+        return float(inner.std(axis=(1, 2)).max())
+
+    # A flat map stays flat but for rounding; the kernel of a transposed convolution shows through.
+    assert roughness("resize") < 1e-6 < 1e-3 < roughness("transposed")
