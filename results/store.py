@@ -45,7 +45,7 @@ beside anything else becomes string.
 | trial | int64, never null | as above |
 | epoch | int32, never null | from 1; survives a restore |
 | train_loss | float64 | the autoencoder's mean squared error, RGB in 0..1; null for pix2pix |
-| train_generator_loss | float64 | adversarial + lambda x L1; null for cnn, as the next three |
+| train_generator_loss | float64 | adversarial + lambda x L1 + weighted perceptual; null for cnn, as the next three |
 | train_adversarial_loss | float64 | nats, 0 and up |
 | train_l1_loss | float64 | RGB in -1..1, 0..2 |
 | train_discriminator_loss | float64 | nats, 0 and up |

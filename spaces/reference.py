@@ -26,6 +26,7 @@ COMMON: Mapping[str, Mapping[str, Value]] = {
     "pix2pix": {
         "encoder": "unet",
         "lambda": 100.0,
+        "perceptual_weight": 0.0,
         "width": 64,
         "dropout": 0.5,
         "batch_norm": True,

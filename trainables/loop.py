@@ -228,18 +228,20 @@ def make_loop(
     batch_size: int,
     seed: int,
     encoder_weights: Path | None,
+    perceptual_weights: Path | None = None,
 ) -> Loop:
     """Build the training loop of `model`, "cnn" or "pix2pix", with fresh weights.
 
     The same arguments give the same loop. `encoder_weights` is the file of a pretrained MobileNetV2, for that
-    encoder, which starts from random weights without, and for val_kid.
+    encoder, which starts from random weights without, and for val_kid; `perceptual_weights` that of a VGG, for
+    Pix2Pix with a `perceptual_weight` above 0.
 
     Raises
     ------
     ParamsError
-        An unknown model or parameter, or a value out of range.
+        An unknown model or parameter, a value out of range, or a perceptual weight without VGG's weights.
     ValueError
-        The network cannot be built: its depth does not fit the image size, or the encoder's weights do not fit it.
+        A network cannot be built: its depth does not fit the image size, or the weights do not fit it.
     """
     # The two loops derive from this module's class.
     from trainables.cnn import CnnLoop
@@ -248,4 +250,11 @@ def make_loop(
     checked = params_of(model, params)
     if isinstance(checked, CnnParams):
         return CnnLoop(checked, pack, batch_size=batch_size, seed=seed, encoder_weights=encoder_weights)
-    return Pix2PixLoop(checked, pack, batch_size=batch_size, seed=seed, encoder_weights=encoder_weights)
+    return Pix2PixLoop(
+        checked,
+        pack,
+        batch_size=batch_size,
+        seed=seed,
+        encoder_weights=encoder_weights,
+        perceptual_weights=perceptual_weights,
+    )

@@ -1,5 +1,7 @@
 """Pix2Pix's training (Isola et al. 2017): a conditional GAN, `L = L_cGAN + lambda L1`, on RGB in -1..1.
 
+Where `perceptual_weight` is above 0, that times `trainables.perceptual` is added.
+
 Train one alone, on birds drawn in code:
 
     python -m trainables.pix2pix --epochs 7 --image-size 64 --width 32 --out build/pix2pix
@@ -29,7 +31,8 @@ from trainables.generator import Generator, build_generator
 from trainables.loop import Loop
 from trainables.models.mobilenet_unet import unfrozen_names, unfrozen_parameters
 from trainables.models.patchgan import build_patchgan
-from trainables.params import Pix2PixParams
+from trainables.params import ParamsError, Pix2PixParams
+from trainables.perceptual import perceptual_loss
 
 _BETA_1 = 0.5
 _log = logging.getLogger(__name__)
@@ -58,13 +61,23 @@ class Pix2PixLoop(Loop):
         batch_size: int,
         seed: int,
         encoder_weights: Path | None,
+        perceptual_weights: Path | None,
     ) -> None:
+        if params.perceptual_weight and perceptual_weights is None:
+            raise ParamsError(
+                f"perceptual_weight is {params.perceptual_weight}, but the perceptual loss needs VGG's weights:"
+                " name their file, or set it to 0."
+            )
         super().__init__(params, pack, batch_size=batch_size, seed=seed, encoder_weights=encoder_weights)
         self._generator = build_generator(params, pack.image_size, seed=seed, encoder_weights=encoder_weights)
         self._discriminator = build_patchgan(
             pack.image_size, width=params.width, batch_norm=params.batch_norm, seed=seed
         )
         self._lambda = tf.Variable(params.lambda_, trainable=False)
+        self._perceptual_weight = tf.Variable(params.perceptual_weight, trainable=False)
+        self._perceptual = None
+        if params.perceptual_weight and perceptual_weights:
+            self._perceptual = perceptual_loss(perceptual_weights, keras.config.dtype_policy().name)
         self._generator_optimizer = _adam(params.generator_learning_rate, self._generator.network)
         self._discriminator_optimizer = _adam(params.discriminator_learning_rate, self._discriminator)
         self._average = None
@@ -104,6 +117,8 @@ class Pix2PixLoop(Loop):
             adversarial = _cross_entropy(on_fake, real=True)
             l1 = tf.reduce_mean(tf.abs(real - fake))
             generator_loss = adversarial + self._lambda * l1
+            if self._perceptual:
+                generator_loss += self._perceptual_weight * self._perceptual(rgb, (fake + 1) / 2)
             discriminator_loss = (
                 _cross_entropy(on_real, real=True) + _cross_entropy(on_fake, real=False)
             ) / 2

@@ -38,6 +38,7 @@ class TrialConfig:
     seed: int
     objective: str
     encoder_weights: str | None
+    perceptual_weights: str | None
     threads: int
     gpu_share: float
     last: str
@@ -124,6 +125,7 @@ class Trial(tune.Trainable):
             batch_size=trial.batch_size,
             seed=trial.seed,
             encoder_weights=None if trial.encoder_weights is None else Path(trial.encoder_weights),
+            perceptual_weights=None if trial.perceptual_weights is None else Path(trial.perceptual_weights),
         )
         self._best = math.inf
         self._unreported = None

@@ -10,7 +10,10 @@ from trainables import checkpoint, color
 from trainables.data.pack import Pack
 from trainables.loop import Loop, make_loop
 from trainables.models.patchgan import build_patchgan
+from trainables.models.pretrained import WeightsError
 from trainables.models.unet import build_unet
+from trainables.params import ParamsError
+from trainables.perceptual import PerceptualLoss
 
 SMALL: dict[str, Any] = {"width": 8, "depth": 3, "dropout": 0.0}
 SEED = 5
@@ -119,3 +122,57 @@ def test_the_encoders_statistics_and_all_but_the_unfrozen_layers_stay_as_they_ar
     # Of 51 kernels all but one, and scale, offset and two statistics of 50 normalisations: the last kernel has none.
     assert unchanged == 50 + 4 * 50
     assert loop.trainable_encoder_parameters == 960 * 320
+
+
+def test_the_perceptual_loss_joins_the_generators_by_its_weight(
+    plain_pack: Pack, vgg16_weights: Path, tmp_path: Path
+) -> None:
+    def trained(weight: float) -> tuple[dict[str, float], list[np.ndarray]]:
+        loop = make_loop(
+            "pix2pix",
+            SMALL | {"lambda": 80.0, "perceptual_weight": weight},
+            plain_pack,
+            batch_size=16,
+            seed=SEED,
+            encoder_weights=None,
+            perceptual_weights=vgg16_weights,
+        )
+        return loop.train_epoch(), group(state(loop, tmp_path), "generator_optimizer")
+
+    rgb = tf.constant(plain_pack.images[plain_pack.indices("train")] / np.float32(255))
+    generator = build_unet(32, channels=3, width=8, depth=3, dropout=0.0, batch_norm=True, seed=SEED)
+    fake = (generator(2 * color.luma(rgb) - 1, training=True) + 1) / 2
+    expected = float(PerceptualLoss(vgg16_weights, "float32")(rgb, fake))
+
+    without, moments_without = trained(0.0)
+    small, _ = trained(7.0)
+    large, moments = trained(700.0)
+    for losses, weight in ((without, 0), (small, 7), (large, 700)):
+        parts = losses["train_adversarial_loss"] + 80 * losses["train_l1_loss"]
+        assert losses["train_generator_loss"] == pytest.approx(parts + weight * expected, rel=1e-4)
+    assert large["train_discriminator_loss"] == pytest.approx(without["train_discriminator_loss"], rel=1e-4)
+    # The optimizer has seen its gradient, which is far above that of the others by then.
+    assert sum(np.abs(m).sum() for m in moments) > 10 * sum(np.abs(m).sum() for m in moments_without)
+
+
+def test_without_weights_a_perceptual_loss_is_refused_and_a_weight_of_0_needs_none(plain_pack: Pack) -> None:
+    with pytest.raises(ParamsError, match=r"^perceptual_weight is 2\.0, but .* needs VGG's weights"):
+        make(plain_pack, perceptual_weight=2.0)
+    make(plain_pack, perceptual_weight=0.0)
+
+
+def test_with_a_weight_of_0_vgg_is_not_even_loaded(plain_pack: Pack, tmp_path: Path) -> None:
+    def loop(weight: float) -> Loop:
+        return make_loop(
+            "pix2pix",
+            SMALL | {"perceptual_weight": weight},
+            plain_pack,
+            batch_size=16,
+            seed=SEED,
+            encoder_weights=None,
+            perceptual_weights=tmp_path / "absent.h5",
+        )
+
+    loop(0.0)
+    with pytest.raises(WeightsError, match=r"absent\.h5 is not a file"):
+        loop(1.0)

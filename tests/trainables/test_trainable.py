@@ -39,6 +39,7 @@ def settings(folder, pack, model="cnn", **params):
         "seed": 0,
         "objective": "val_swd",
         "encoder_weights": None,
+        "perceptual_weights": None,
         "threads": 1,
         "gpu_share": 0.0,
         "last": str(folder / "last.safetensors"),
@@ -85,6 +86,13 @@ def test_a_reused_process_trains_the_next_trial_as_a_new_one_would(pack, tmp_pat
     alone = run(1, wider)
     reused = run(1, settings(tmp_path / "first", pack), settings(tmp_path / "second", pack, width=16))
     assert curve([reused[1]]) == curve(alone)
+
+
+def test_a_trial_takes_its_perceptual_loss_from_the_weights_it_is_given(pack, tmp_path, vgg16_weights):
+    config = settings(tmp_path, pack, "pix2pix", perceptual_weight=10.0)
+    (result,) = run(1, config | {"perceptual_weights": str(vgg16_weights)})
+    parts = result["train_adversarial_loss"] + 100 * result["train_l1_loss"]
+    assert result["train_generator_loss"] > parts + 1
 
 
 def test_training_that_diverges_fails_with_the_epoch_and_the_loss(pack, tmp_path):

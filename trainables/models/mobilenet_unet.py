@@ -1,4 +1,4 @@
-"""A U-Net generator on MobileNetV2's encoder. Not where its weights come from: that is `encoder_weights`.
+"""A U-Net generator on MobileNetV2's encoder. Not where its weights come from: that is `pretrained`.
 
 Source of the encoder: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018. The
 decoder is the one of `unet`, whose stages meet the encoder's maps at the same sizes.
@@ -9,7 +9,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from trainables.models.encoder_weights import load_into
 from trainables.models.layers import (
     ArchitectureError,
     Seeds,
@@ -18,6 +17,7 @@ from trainables.models.layers import (
     stage_dropout,
     up_stage,
 )
+from trainables.models.pretrained import MOBILENETV2, load
 
 SKIPS = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
 """The encoder's activations at 1/2, 1/4, 1/8 and 1/16 of the image's side: 96, 144, 192 and 576 channels."""
@@ -39,11 +39,13 @@ def build_encoder(image_size: int, *, weights: Path | None, seed: int) -> keras.
 
     Raises `WeightsError` where the file does not fit.
     """
-    full = keras.applications.MobileNetV2((image_size, image_size, 3), include_top=False, weights=None)
+    if weights is None:
+        full = keras.applications.MobileNetV2((image_size, image_size, 3), include_top=False, weights=None)
+    else:
+        full = load(MOBILENETV2, weights, side=image_size)
     outputs = [full.get_layer(name).output for name in (*SKIPS, BOTTLENECK)]
     encoder = keras.Model(full.input, outputs, name=_ENCODER)
     if weights is not None:
-        load_into(full, weights)
         return encoder
     rng = np.random.default_rng([seed, ENCODER_KERNELS])
     for layer in _with_kernel(encoder):
