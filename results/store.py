@@ -45,10 +45,14 @@ beside anything else becomes string.
 | trial | int64, never null | as above |
 | epoch | int32, never null | from 1; survives a restore |
 | train_loss | float64 | the autoencoder's mean squared error, RGB in 0..1; null for pix2pix |
-| train_generator_loss | float64 | adversarial + lambda x L1; null for cnn, as the next three |
-| train_adversarial_loss | float64 | nats, 0 and up |
+| train_generator_loss | float64 | adversarial + lambda x L1 + weighted perceptual; null for cnn, as the next five |
+| train_adversarial_loss | float64 | nats, 0 and up; null in warm-up epochs, as all of the discriminator's |
 | train_l1_loss | float64 | RGB in -1..1, 0..2 |
 | train_discriminator_loss | float64 | nats, 0 and up |
+| train_real_accuracy | float64 | share of real patches that the discriminator takes for real, 0..1 |
+| train_fake_accuracy | float64 | share of the generator's patches that it takes for fake, 0..1 |
+| train_generator_gradient_norm | float64 | Euclidean, over all weights that train; for cnn the autoencoder's |
+| train_discriminator_gradient_norm | float64 | likewise; null for cnn |
 | val_... | float64 | the eight metrics above, on the validation split after this epoch |
 | images_per_second | float64 | training images a second |
 | epoch_seconds | float64 | s, training and evaluation |
@@ -73,7 +77,7 @@ import pyarrow.parquet as pq
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 METRICS = (
     "val_delta_e",
     "val_swd",
@@ -115,6 +119,10 @@ EPOCHS = pa.schema(
         pa.field("train_adversarial_loss", pa.float64()),
         pa.field("train_l1_loss", pa.float64()),
         pa.field("train_discriminator_loss", pa.float64()),
+        pa.field("train_real_accuracy", pa.float64()),
+        pa.field("train_fake_accuracy", pa.float64()),
+        pa.field("train_generator_gradient_norm", pa.float64()),
+        pa.field("train_discriminator_gradient_norm", pa.float64()),
         *(pa.field(metric, pa.float64()) for metric in METRICS),
         pa.field("images_per_second", pa.float64()),
         pa.field("epoch_seconds", pa.float64()),
@@ -180,6 +188,10 @@ class StudyFolder:
     def last_state(self, number: int) -> Path:
         """The training state that a trial goes on from; absent for a stopped one."""
         return self.checkpoint(number) / "last.safetensors"
+
+    def previous_state(self, number: int) -> Path:
+        """The training state of an epoch earlier, should the last one be damaged; absent for a stopped trial."""
+        return self.checkpoint(number) / "previous.safetensors"
 
     def best_weights(self, number: int) -> Path:
         """The weights to colour with; absent for a stopped or failed trial."""

@@ -13,7 +13,11 @@ from trainables.data.sources import resolve
 
 LEAST_FREE = 512 * 2**20
 """Bytes on the storage below which a study is not begun: the weights of a few small trials."""
-_WORDS = ("auto", "imagenet", "none")
+_WORDS = {
+    "encoder_weights": ("auto", "imagenet", "none"),
+    "perceptual_weights": ("imagenet", "none"),
+}
+"""What the settings that name weights may be, beside files."""
 
 
 def settle(config: StudyConfig) -> StudyConfig:
@@ -30,6 +34,7 @@ def settle(config: StudyConfig) -> StudyConfig:
         storage=config.storage.absolute(),
         data=_absolute(config.data) if config.data else None,
         encoder_weights=_absolute(config.encoder_weights),
+        perceptual_weights=_absolute(config.perceptual_weights),
     )
 
 
@@ -56,10 +61,12 @@ def admit(config: StudyConfig) -> Plan:
             f" {config.name}) or take another name."
         )
     _check_storage(config.storage)
-    if config.encoder_weights not in _WORDS and not Path(config.encoder_weights).is_file():
-        raise ConfigError(
-            f"--encoder-weights is {config.encoder_weights}, but must be {', '.join(_WORDS)} or a file of weights."
-        )
+    for name, words in _WORDS.items():
+        spec = getattr(config, name)
+        if spec not in words and not Path(spec).is_file():
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is {spec}, but must be {', '.join(words)} or a file of weights."
+            )
     resolve(config.data)
     return plan
 
@@ -90,7 +97,7 @@ def recorded_config(name: str, given: StudyConfig) -> StudyConfig:
 def _absolute(path: str) -> str:
     """The absolute path where there is such a file or folder; otherwise it is a word, or wrong, and stays."""
     expanded = Path(path).expanduser()
-    return str(expanded.absolute()) if path not in _WORDS and expanded.exists() else path
+    return str(expanded.absolute()) if path not in _WORDS["encoder_weights"] and expanded.exists() else path
 
 
 def _check_storage(storage: Path) -> None:

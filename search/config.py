@@ -75,8 +75,15 @@ class StudyConfig:
     gpus_per_trial: Open[float] = None
     """GPUs of a trial; a fraction packs several on one, each with its share of the memory. By default 1 if any."""
 
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """What the networks compute in; auto takes the fastest that suits the devices, measured before the trials."""
+
     encoder_weights: str = "auto"
     """Weights of the MobileNetV2 encoder: imagenet, none, a path, or auto (imagenet where it can be had)."""
+
+    perceptual_weights: str = "none"
+    """Weights of VGG16 or VGG19, with which Pix2Pix may take a perceptual loss: imagenet, a path, or none. Such a
+    trial takes a multiple of the time."""
 
     address: Open[str] = None
     """Ray cluster to run on. By default the one on this machine, or else a new one for this study alone."""
@@ -111,6 +118,11 @@ class StudyConfig:
             raise ConfigError(
                 f"--name is {self.name!r}, but must start with a letter or digit and hold up to 100 letters,"
                 " digits, dots, dashes and underscores: it becomes a folder."
+            )
+        if self.perceptual_weights != "none" and self.model == "cnn":
+            raise ConfigError(
+                f"--perceptual-weights is {self.perceptual_weights}, but only pix2pix has a perceptual loss:"
+                " leave it out, or take that model."
             )
         if not 0 <= self.seed < 2**32:
             raise ConfigError(f"--seed is {self.seed}, but must be between 0 and {2**32 - 1}.")

@@ -35,6 +35,9 @@ class Display(Protocol):
     def ended(self, number: int, state: str, reason: str | None) -> None:
         """Tell how a trial ended."""
 
+    def noticed(self, number: int, notice: str) -> None:
+        """Tell something about a trial that a person should know."""
+
     def stopping(self) -> None:
         """Tell that Ctrl-C was heard."""
 
@@ -46,7 +49,7 @@ class Screen:
         self._title = title
         self._objective = objective
         self._progress = progress
-        self._failures: list[str] = []
+        self._notices: list[Text] = []
         self._hint = "Ctrl-C stops and keeps everything."
         self._live = Live(console=console, get_renderable=self.render, auto_refresh=True, transient=True)
 
@@ -71,7 +74,11 @@ class Screen:
         """Take the trial's row away; a failure's reason stays."""
         self._progress.end(number, state)
         if reason:
-            self._failures.append(f"trial {number} failed: {reason}")
+            self._notices.append(Text(f"trial {number} failed: {reason}", style="red", overflow="ellipsis"))
+
+    def noticed(self, number: int, notice: str) -> None:
+        """Keep it on the screen."""
+        self._notices.append(Text(f"trial {number}: {notice}", style="yellow", overflow="ellipsis"))
 
     def stopping(self) -> None:
         """Say so in place of the hint."""
@@ -86,7 +93,7 @@ class Screen:
         leaders = progress.leaders(LEADERS)
         if leaders:
             parts += ["", self._leaders(leaders)]
-        parts += [Text(failure, style="red", overflow="ellipsis") for failure in self._failures[-3:]]
+        parts += self._notices[-3:]
         parts += ["", Text(self._hint, style="dim")]
         return Group(*parts)
 
@@ -168,6 +175,10 @@ class Lines:
         self._print(
             number, f"{ends[state]} ({self._progress.trials_ended} of {self._progress.trials} trials)"
         )
+
+    def noticed(self, number: int, notice: str) -> None:
+        """Print it."""
+        self._print(number, notice)
 
     def stopping(self) -> None:
         """Print so."""

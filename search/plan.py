@@ -85,11 +85,17 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
     epochs = config.epochs or size.epochs
     concurrency = min(config.concurrency or slots, slots, trials)
 
-    space = space_of(config.model, image_size, encoders)
+    perceptual = config.perceptual_weights != "none"
+    space = space_of(config.model, image_size, encoders, perceptual=perceptual)
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:
             raise ConfigError(f"--set is {setting!r}, but must be NAME=VALUE, such as --set dropout=0.3.")
+        if name == "perceptual_weight" and config.model == "pix2pix" and not perceptual:
+            raise ConfigError(
+                f"--set {setting}: a perceptual loss needs the weights of VGG16 or VGG19: name them with"
+                " --perceptual-weights (imagenet or a path), or leave the setting out."
+            )
         try:
             space = fix(space, name, value)
         except SpaceError as error:

@@ -99,6 +99,8 @@ class Recorder(Callback):
     ) -> None:
         """Enter an epoch, on disk before the trial trains the next one."""
         number = trial.config["number"]
+        if result.get("notice"):
+            self._display.noticed(number, result["notice"])
         row = {name: result[name] for name in EPOCHS.names if name in result} | {"trial": number}
         self._rows[number][result["epoch"]] = {**row, "node": result.get("hostname")}
         self._guard(lambda: self._writer.record_epoch(row))

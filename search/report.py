@@ -12,9 +12,10 @@ from results.ranking import Ranked, against_references, rank
 from results.store import PARAMS, read_trials
 from search.admission import study_folder
 from search.config import StudyConfig
-from search.encoder import Encoder
 from search.live import describe, duration
 from search.plan import Plan
+from search.precision import Precision
+from search.pretrained import Pretrained
 from search.study import Outcome
 from trainables.data.pack import PackReport
 
@@ -51,7 +52,9 @@ def print_plan(console: Console, plan: Plan) -> None:
         )
 
 
-def print_beginning(console: Console, plan: Plan, report: PackReport, encoder: Encoder) -> None:
+def print_beginning(
+    console: Console, plan: Plan, report: PackReport, pretrained: Pretrained, precision: Precision
+) -> None:
     """Say what begins, on what, and what was left out or made smaller."""
     counts = report.counts
     total = sum(counts.values())
@@ -79,8 +82,11 @@ def print_beginning(console: Console, plan: Plan, report: PackReport, encoder: E
             say(console, f"  {name}: {reason}", style="yellow")
         if count > _NAMED:
             say(console, f"  and {count - _NAMED} more, all named in study.json", style="yellow")
+    say(console, precision.note)
     if plan.model == "pix2pix":
-        say(console, encoder.note, style="" if encoder.available else "yellow")
+        say(console, pretrained.encoder.note, style="" if pretrained.encoder.available else "yellow")
+        if pretrained.perceptual.path:
+            say(console, pretrained.perceptual.note)
     _print_scaled(console, plan)
 
 

@@ -23,10 +23,11 @@ from results.gallery import write_gallery
 from results.store import StudyFolder, StudyWriter, read_config, read_epochs, read_trials
 from search.admission import study_folder
 from search.config import ConfigError, StudyConfig
-from search.encoder import Encoder, EncoderCheck
 from search.live import Display, Lines, Screen
 from search.machine import cluster
 from search.plan import ETA, Plan, make_plan
+from search.precision import Precision, PrecisionCheck
+from search.pretrained import Pretrained, PretrainedCheck
 from search.progress import Progress
 from trainables.data.pack import PackReport, build_pack
 
@@ -59,14 +60,16 @@ class Outcome:
 
     folder: StudyFolder
     plan: Plan
-    encoder: Encoder
     baselines: Baselines
     interrupted: bool
     seconds: float
 
 
 def run(
-    config: StudyConfig, console: Console, *, announce: Callable[[Plan, PackReport, Encoder], None]
+    config: StudyConfig,
+    console: Console,
+    *,
+    announce: Callable[[Plan, PackReport, Pretrained, Precision], None],
 ) -> Outcome:
     """Run what of the study is not done yet.
 
@@ -80,30 +83,40 @@ def run(
     StudyError
         The study's folder can no longer be written; what was recorded before is intact.
     """
-    check = EncoderCheck(config.encoder_weights)
+    check = PretrainedCheck(config)
     try:
         with console.status("Starting Ray"):
             dashboard = _connect(config.address)
+        # With every encoder: which there are is not known yet, and does not matter to size and precision.
+        provisional = make_plan(config, cluster(), ("unet", "mobilenetv2"))
+        precision_check = PrecisionCheck(provisional, _recorded_precision(study_folder(config)))
         with console.status("Preparing the data"):
             cache = config.storage / ".packs"
-            report = build_pack(config.data, _image_size(config), seed=config.seed, cache=cache)
-        with console.status("Checking the encoder's weights"):
-            encoder = check.finish()
+            report = build_pack(config.data, provisional.image_size, seed=config.seed, cache=cache)
+        with console.status("Checking the pretrained weights"):
+            pretrained = check.finish()
+        with console.status("Measuring the precisions"):
+            precision = precision_check.finish()
     finally:
         check.cancel()
-    if config.objective == "val_kid" and encoder.path is None:
+    if config.objective == "val_kid" and pretrained.encoder.path is None:
         raise ConfigError(
             "--objective is val_kid, but that needs the features of a trained MobileNetV2: name its weights with"
             " --encoder-weights PATH, or take val_swd."
         )
-    plan = make_plan(config, cluster(), encoder.encoders)
-    _check_same(study_folder(plan.config), report, encoder)
-    announce(plan, report, encoder)
-    return _run(plan, report, encoder, console, dashboard)
+    plan = make_plan(config, cluster(), pretrained.encoder.encoders)
+    _check_same(study_folder(plan.config), report, pretrained)
+    announce(plan, report, pretrained, precision)
+    return _run(plan, report, pretrained, precision, console, dashboard)
 
 
 def _run(
-    plan: Plan, report: PackReport, encoder: Encoder, console: Console, dashboard: str | None
+    plan: Plan,
+    report: PackReport,
+    pretrained: Pretrained,
+    precision: Precision,
+    console: Console,
+    dashboard: str | None,
 ) -> Outcome:
     from ray import tune
 
@@ -114,7 +127,7 @@ def _run(
 
     folder = study_folder(plan.config)
     writer = StudyWriter(folder.path)
-    record = _record(plan, report, encoder, dashboard)
+    record = _record(plan, report, pretrained, precision, dashboard)
     writer.write_config(record)
     study = open_journal(folder.journal, str(plan.config.name), plan.config.objective)
     study.sampler = make_sampler(plan.config.searcher, plan.config.seed)
@@ -137,11 +150,15 @@ def _run(
         epochs=plan.epochs,
         trials=plan.trials,
         unfinished=unfinished,
-        configure=lambda number, params: asdict(_trial(plan, report, encoder, folder, number, params)),
+        configure=lambda number, params: asdict(
+            _trial(plan, report, pretrained, precision, folder, number, params)
+        ),
     )
     recorded = [(number, row["epoch"], row[objective]) for number, rows in history.items() for row in rows]
     brake = Brake()
-    baselines = None if record["baselines"] else _Baselines(report.path, plan.config.seed, encoder.path)
+    baselines = (
+        None if record["baselines"] else _Baselines(report.path, plan.config.seed, pretrained.encoder.path)
+    )
     recorder = Recorder(
         writer,
         objective=objective,
@@ -178,7 +195,6 @@ def _run(
     return Outcome(
         folder=folder,
         plan=plan,
-        encoder=encoder,
         baselines=found,
         interrupted=interrupted,
         seconds=progress.seconds,
@@ -203,8 +219,8 @@ def _connect(address: str | None) -> str | None:
     return f"http://{context.dashboard_url}" if context.dashboard_url else None
 
 
-def _check_same(folder: StudyFolder, report: PackReport, encoder: Encoder) -> None:
-    """Refuse to go on with a study on other data, or with another choice of encoders, than it began with."""
+def _check_same(folder: StudyFolder, report: PackReport, pretrained: Pretrained) -> None:
+    """Refuse to go on with a study on other data, or with other pretrained networks, than it began with."""
     if not folder.config.exists():
         return
     earlier = read_config(folder)
@@ -213,14 +229,26 @@ def _check_same(folder: StudyFolder, report: PackReport, encoder: Encoder) -> No
             f"the data in {report.source} has changed since the study {earlier['name']} began: bring back the files"
             " as they were, or start a study of another name."
         )
+    encoder, perceptual = pretrained.encoder, pretrained.perceptual
     if earlier["encoder"]["available"] != encoder.available:
         raise ConfigError(
             f"the study {earlier['name']} began with this: {earlier['encoder']['note']}. Now it is: {encoder.note}."
             " Bring back the weights, or start a study of another name."
         )
+    if perceptual.sha256 != earlier.get("perceptual", {}).get("sha256"):
+        raise ConfigError(
+            f"the weights in {perceptual.path} have changed since the study {earlier['name']} began, and with them"
+            " the perceptual loss: bring back the file as it was, or start a study of another name."
+        )
 
 
-def _record(plan: Plan, report: PackReport, encoder: Encoder, dashboard: str | None) -> dict[str, Any]:
+def _recorded_precision(folder: StudyFolder) -> dict[str, Any] | None:
+    return read_config(folder)["precision"] if folder.config.exists() else None
+
+
+def _record(
+    plan: Plan, report: PackReport, pretrained: Pretrained, precision: Precision, dashboard: str | None
+) -> dict[str, Any]:
     """What study.json holds; a study that goes on keeps when it was created and its baselines."""
     folder = study_folder(plan.config)
     earlier = read_config(folder) if folder.config.exists() else {}
@@ -241,12 +269,9 @@ def _record(plan: Plan, report: PackReport, encoder: Encoder, dashboard: str | N
             "counts": report.counts,
             "skipped": [list(item) for item in report.skipped],
         },
-        "encoder": {
-            "spec": plan.config.encoder_weights,
-            "path": encoder.path,
-            "available": encoder.available,
-            "note": encoder.note,
-        },
+        "encoder": {"spec": plan.config.encoder_weights, **asdict(pretrained.encoder)},
+        "perceptual": {"spec": plan.config.perceptual_weights, **asdict(pretrained.perceptual)},
+        "precision": asdict(precision),
         "ray_dashboard": dashboard,
         "baselines": earlier.get("baselines", {}),
     }
@@ -301,7 +326,8 @@ def _take_up(
 def _trial(
     plan: Plan,
     report: PackReport,
-    encoder: Encoder,
+    pretrained: Pretrained,
+    precision: Precision,
     folder: StudyFolder,
     number: int,
     params: dict[str, Any],
@@ -317,10 +343,13 @@ def _trial(
         batch_size=plan.config.batch_size,
         seed=plan.config.seed,
         objective=plan.config.objective,
-        encoder_weights=encoder.path,
+        encoder_weights=pretrained.encoder.path,
+        perceptual_weights=pretrained.perceptual.path,
+        precision=precision.name,
         threads=plan.config.cpus_per_trial,
         gpu_share=plan.gpus_per_trial,
         last=str(folder.last_state(number)),
+        previous=str(folder.previous_state(number)),
         best=str(folder.best_weights(number)),
         samples=str(folder.samples(number)),
         # The first epoch as well: a trial may not live to see a rung.
@@ -358,7 +387,3 @@ def _score_baselines(pack: str, seed: int, weights: str | None) -> Baselines:
     opened = open_pack(Path(pack))
     features = None if weights is None else feature_extractor(Path(weights))
     return baselines(opened.images[opened.indices("validation")], seed=seed, features=features)
-
-
-def _image_size(config: StudyConfig) -> int:
-    return config.image_size or make_plan(config, cluster(), ("unet", "mobilenetv2")).image_size

@@ -23,6 +23,11 @@ __all__ = [
 ]
 
 
-def space_of(model: str, image_size: int, encoders: Sequence[str]) -> dict[str, Parameter]:
-    """The space of a model of `MODELS` at an image size in pixels; only Pix2Pix has a choice of encoders."""
-    return pix2pix(image_size, encoders) if model == "pix2pix" else cnn(image_size)
+def space_of(
+    model: str, image_size: int, encoders: Sequence[str], *, perceptual: bool = False
+) -> dict[str, Parameter]:
+    """The space of a model of `MODELS` at an image size in pixels.
+
+    Only Pix2Pix has a choice of encoders and, where `perceptual`, of a perceptual loss.
+    """
+    return pix2pix(image_size, encoders, perceptual=perceptual) if model == "pix2pix" else cnn(image_size)

@@ -26,12 +26,16 @@ COMMON: Mapping[str, Mapping[str, Value]] = {
     "pix2pix": {
         "encoder": "unet",
         "lambda": 100.0,
+        "perceptual_weight": 0.0,
         "width": 64,
         "dropout": 0.5,
-        "batch_norm": True,
+        "normalisation": "batch",
+        "upsampling": "transposed",
         "head": "rgb",
         "generator_learning_rate": 2e-4,
         "discriminator_learning_rate": 2e-4,
+        "learning_rate_decay": False,
+        "warm_up_epochs": 0,
         "ema_decay": 0.0,
     },
 }

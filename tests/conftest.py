@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,43 @@ def uk_garden_birds():
 def mobilenet_weights():
     """Real MobileNetV2 weights without top, in Keras 3's format."""
     return _shared("weights/mobilenet_v2_no_top.weights.h5")
+
+
+def _random_vgg(architecture, folder):
+    """Save a VGG without top, drawn after He et al. 2015, so that the signal keeps its size from layer to layer."""
+    import keras
+
+    network = getattr(keras.applications, architecture)(
+        input_shape=(32, 32, 3), include_top=False, weights=None
+    )
+    rng = np.random.default_rng(0)
+    network.set_weights(
+        [
+            rng.normal(0, np.sqrt(2 / np.prod(weight.shape[:3])), weight.shape)
+            if weight.ndim == 4
+            else weight
+            for weight in network.get_weights()
+        ]
+    )
+    path = folder / f"{network.name}.weights.h5"
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "__array__ implementation", DeprecationWarning
+        )  # Keras 3.15 on NumPy 2
+        network.save_weights(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def vgg16_weights(tmp_path_factory):
+    """Random weights of VGG16 without top, in Keras 3's format."""
+    return _random_vgg("VGG16", tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="session")
+def vgg19_weights(tmp_path_factory):
+    """Random weights of VGG19 without top, in Keras 3's format."""
+    return _random_vgg("VGG19", tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ if __name__ == "__main__":
     sys.exit(main(CnnRun, "python -m trainables.cnn"))
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import tensorflow as tf
 
@@ -50,9 +51,7 @@ class CnnLoop(Loop):
 
     @property
     def _params(self) -> CnnParams:
-        params = self.training.params
-        assert isinstance(params, CnnParams)
-        return params
+        return cast("CnnParams", self.training.params)
 
     def _reset(self) -> None:
         self._generator.redraw(self._params, self.training.seed)
@@ -60,6 +59,7 @@ class CnnLoop(Loop):
         self._optimizer.learning_rate = self._params.learning_rate
 
     def step(self, luma: tf.Tensor, rgb: tf.Tensor) -> tf.Tensor:
+        """Take a step; see `Loop`."""
         weights = self._generator.network.trainable_variables
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(self._generator.rgb(luma, training=True) - rgb))

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from trainables.models.encoder_weights import load_into
+from trainables.models.pretrained import MOBILENETV2, load
 
 LAYER = "block_13_expand_relu"
 SIDE = 128
@@ -20,7 +20,7 @@ SIDE = 128
 def feature_extractor(weights: Path) -> "FeatureExtractor":
     """The process's one extractor of these weights: building it takes a second or two, and memory.
 
-    Raises `trainables.models.encoder_weights.WeightsError` as `FeatureExtractor` does.
+    Raises `trainables.models.pretrained.WeightsError` as `FeatureExtractor` does.
     """
     return FeatureExtractor(weights)
 
@@ -37,13 +37,12 @@ class FeatureExtractor:
 
     Raises
     ------
-    trainables.models.encoder_weights.WeightsError
+    trainables.models.pretrained.WeightsError
         When the file is missing or holds something else.
     """
 
     def __init__(self, weights: Path) -> None:
-        encoder = keras.applications.MobileNetV2(input_shape=(SIDE, SIDE, 3), include_top=False, weights=None)
-        load_into(encoder, weights)
+        encoder = load(MOBILENETV2, weights, side=SIDE)
         self._features = keras.Model(encoder.input, encoder.get_layer(LAYER).output)
         self._run = tf.function(
             self._extract, input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)]

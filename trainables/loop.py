@@ -70,7 +70,9 @@ class Training:
     epochs: int
     """Epochs of the whole training, by which learning rates decay; training may stop before."""
     encoder_weights: Path | None = None
-    """File of a pretrained MobileNetV2, for that encoder, which starts from random weights without, and for val_kid."""
+    """File of a pretrained MobileNetV2: for that encoder, which starts from random weights without, and val_kid."""
+    perceptual_weights: Path | None = None
+    """File of VGG16 or VGG19, without which Pix2Pix has no perceptual loss."""
     precision: Precision = "float32"
 
 
@@ -153,7 +155,8 @@ class Loop(ABC):
     def train_epoch(self, progress: Callable[[int], None] | None = None) -> dict[str, float]:
         """Train for one epoch and return the means of `losses` and `measures` over its steps.
 
-        An epoch that needs fewer of them gives fewer. `progress` is called now and then with the number of images done.
+        An epoch that needs fewer of them gives fewer. `progress` is called now and then with the number of images
+        done.
 
         Raises
         ------
@@ -273,8 +276,8 @@ class Loop(ABC):
     def _check_finite(self, names: Sequence[str], values: np.ndarray, before: int) -> None:
         """Look for the first step with a number that is not finite; `before` steps of the epoch precede `values`.
 
-        Not losses alone: on a CPU a rectifier makes 0 of NaN, so that a network of NaN can have a finite loss, but its
-        gradients cannot.
+        Not losses alone: on a CPU a rectifier makes 0 of NaN, so that a network of NaN can have a finite loss, but
+        its gradients cannot.
         """
         for step, row in enumerate(values.tolist(), before + 1):
             for name, value in zip(names, row, strict=True):
@@ -315,7 +318,7 @@ def make_loop(training: Training, pack: Pack) -> Loop:
     Raises
     ------
     ValueError
-        The network cannot be built: its depth does not fit the image size, or the encoder's weights do not fit it.
+        A network cannot be built: its depth does not fit the image size, or the weights do not fit it.
     """
     # The two loops derive from this module's class.
     from trainables.cnn import CnnLoop

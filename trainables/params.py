@@ -77,7 +77,7 @@ class CnnParams:
 
 @dataclass(frozen=True)
 class Pix2PixParams:
-    """A conditional GAN (Isola et al. 2017): L = L_cGAN + lambda L1."""
+    """A conditional GAN (Isola et al. 2017): L = L_cGAN + lambda L1 + perceptual_weight L_perceptual."""
 
     model: ClassVar[str] = "pix2pix"
 
@@ -86,6 +86,9 @@ class Pix2PixParams:
 
     lambda_: Annotated[float, tyro.conf.arg(name="lambda")] = 100.0
     """Weight of the L1 loss beside the adversarial one."""
+
+    perceptual_weight: float = 0.0
+    """Weight of the difference of VGG's features beside the adversarial loss; above 0 it needs VGG's weights."""
 
     depth: int = 0
     """Levels of the U-Net; 0 is as deep as the image size allows, down to a map of 1x1."""
@@ -128,6 +131,8 @@ class Pix2PixParams:
         _check_types(self)
         finite = math.isfinite(self.lambda_)
         _check("lambda", self.lambda_, finite and self.lambda_ >= 0, "a finite number of 0 or more")
+        weight = self.perceptual_weight
+        _check("perceptual_weight", weight, 0 <= weight < math.inf, "a finite number of 0 or more")
         _check("depth", self.depth, self.depth >= 0, "1 or more, or 0 for as deep as the image size allows")
         _check("unfrozen_layers", self.unfrozen_layers, self.unfrozen_layers >= 0, "0 or more")
         _check("dropout", self.dropout, 0 <= self.dropout < 1, "at least 0 and below 1")
@@ -170,6 +175,7 @@ class Pix2PixParams:
         return replace(
             self,
             lambda_=100.0,
+            perceptual_weight=_on(self.perceptual_weight, 1.0),
             dropout=_on(self.dropout, 0.5),
             generator_learning_rate=2e-4,
             discriminator_learning_rate=2e-4,

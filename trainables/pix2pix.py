@@ -1,5 +1,7 @@
 """Pix2Pix's training (Isola et al. 2017): a conditional GAN, `L = L_cGAN + lambda L1`, on RGB in -1..1.
 
+Where `perceptual_weight` is above 0, that times `trainables.perceptual` is added.
+
 Train one alone, on birds drawn in code:
 
     python -m trainables.pix2pix --epochs 7 --image-size 64 --width 32 --out build/pix2pix
@@ -18,6 +20,7 @@ if __name__ == "__main__":
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import tensorflow as tf
 
@@ -25,11 +28,12 @@ from trainables.checkpoint import Variable
 from trainables.data.pack import Pack
 from trainables.generator import Generator, build_generator
 from trainables.loop import Loop, Training
-from trainables.models.layers import precision, redraw
+from trainables.models.layers import policy, precision, redraw
 from trainables.models.mobilenet_unet import unfrozen_names, unfrozen_parameters
 from trainables.models.patchgan import build_patchgan
 from trainables.optimizer import apply, make_adam, restart, scaled
-from trainables.params import Pix2PixParams
+from trainables.params import ParamsError, Pix2PixParams
+from trainables.perceptual import perceptual_loss
 
 _BETA_1 = 0.5
 _log = logging.getLogger(__name__)
@@ -58,6 +62,14 @@ class Pix2PixLoop(Loop):
     def __init__(self, training: Training, pack: Pack) -> None:
         super().__init__(training, pack)
         params, dtype, seed = self._params, training.precision, training.seed
+        self._perceptual = None
+        if params.perceptual_weight:
+            if training.perceptual_weights is None:
+                raise ParamsError(
+                    f"perceptual_weight is {params.perceptual_weight}, but the perceptual loss needs VGG's weights:"
+                    " name their file, or set it to 0."
+                )
+            self._perceptual = perceptual_loss(training.perceptual_weights, policy(dtype))
         self._generator = build_generator(
             params, pack.image_size, seed=seed, encoder_weights=training.encoder_weights, dtype=dtype
         )
@@ -73,6 +85,7 @@ class Pix2PixLoop(Loop):
         )
         self._set_learning_rates()
         self._lambda = tf.Variable(params.lambda_, trainable=False, dtype=tf.float32)
+        self._perceptual_weight = tf.Variable(params.perceptual_weight, trainable=False, dtype=tf.float32)
         self._ema_decay = tf.Variable(params.ema_decay, trainable=False, dtype=tf.float32)
         self._average = None
         if params.ema_decay > 0:
@@ -100,9 +113,7 @@ class Pix2PixLoop(Loop):
 
     @property
     def _params(self) -> Pix2PixParams:
-        params = self.training.params
-        assert isinstance(params, Pix2PixParams)
-        return params
+        return cast("Pix2PixParams", self.training.params)
 
     def _reset(self) -> None:
         params, seed = self._params, self.training.seed
@@ -112,6 +123,7 @@ class Pix2PixLoop(Loop):
         restart(self._discriminator_optimizer)
         self._set_learning_rates()
         self._lambda.assign(params.lambda_)
+        self._perceptual_weight.assign(params.perceptual_weight)
         self._ema_decay.assign(params.ema_decay)
         if self._average:
             for mean, latest in zip(
@@ -140,6 +152,7 @@ class Pix2PixLoop(Loop):
         return super()._phase()
 
     def step(self, luma: tf.Tensor, rgb: tf.Tensor) -> tf.Tensor:
+        """Take a step; see `Loop`."""
         gray, real = 2 * luma - 1, 2 * rgb - 1
         weights = self._generator.network.trainable_variables
         judges = self.discriminator.trainable_variables
@@ -153,6 +166,8 @@ class Pix2PixLoop(Loop):
             adversarial = _cross_entropy(on_fake, real=True)
             l1 = tf.reduce_mean(tf.abs(real - fake))
             generator_loss = adversarial + self._lambda * l1
+            if self._perceptual:
+                generator_loss += self._perceptual_weight * self._perceptual(rgb, (fake + 1) / 2)
             discriminator_loss = (
                 _cross_entropy(on_real, real=True) + _cross_entropy(on_fake, real=False)
             ) / 2

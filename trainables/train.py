@@ -84,6 +84,18 @@ class Pix2PixRun(Run):
 
     params: Pix2PixParams = field(default_factory=Pix2PixParams)
 
+    perceptual_weights: str = "none"
+    """Weights of VGG16 or VGG19 for the perceptual loss: imagenet, none, or a path."""
+
+    def __post_init__(self) -> None:
+        """Refuse a perceptual loss that has nothing to see with."""
+        super().__post_init__()
+        if self.params.perceptual_weight and self.perceptual_weights == "none":
+            raise ParamsError(
+                f"--perceptual-weight is {self.params.perceptual_weight}, but the perceptual loss needs VGG's"
+                " weights: name them with --perceptual-weights, or set it to 0."
+            )
+
 
 def main(kind: type[Run], command: str) -> int:
     """Read the command line as a `kind` of run and train; return the exit status (2 for bad input)."""
@@ -129,6 +141,7 @@ def _train(run: Run) -> int:
         seed=run.seed,
         epochs=run.epochs,
         encoder_weights=_encoder_weights(run),
+        perceptual_weights=_perceptual_weights(run),
     )
     if run.precision == "auto":
         suitable = hardware.suitable_precisions(hardware.nvidia_gpus(), hardware.processor_flags())
@@ -171,12 +184,18 @@ def _epochs(run: Run, loop: "Loop", pack: "Pack") -> None:
 
 
 def _encoder_weights(run: Run) -> Path | None:
-    from trainables.models.encoder_weights import resolve
+    from trainables.models.pretrained import MOBILENETV2, resolve
 
     if run.encoder_weights != "auto":
-        return resolve(run.encoder_weights)
+        return resolve(MOBILENETV2, run.encoder_weights)
     wanted = isinstance(run.params, Pix2PixParams) and run.params.encoder == "mobilenetv2"
-    return resolve("imagenet") if wanted else None
+    return resolve(MOBILENETV2, "imagenet") if wanted else None
+
+
+def _perceptual_weights(run: Run) -> Path | None:
+    from trainables.models.pretrained import VGG, resolve
+
+    return resolve(VGG, run.perceptual_weights) if isinstance(run, Pix2PixRun) else None
 
 
 def _keep(folder: Path, loop: "Loop", pack: "Pack") -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from trainables.data.pack import Pack
-    from trainables.loop import Loop
+    from trainables.loop import Loop, Training
     from trainables.params import Precision
 
 
@@ -38,9 +38,10 @@ class OutOfMemoryError(RuntimeError):
 class TrialConfig:
     """What a trial needs to know, as plain values that travel through Ray.
 
-    `last`, `previous`, `best` and `samples` are the files of the training state, of the one an epoch earlier and of the
-    inference weights, and the folder of the picture strips; `strip_epochs` are the epochs after which a strip is made, beside the last one and each that
-    is the best so far. A `gpu_share` below 1 caps the GPU's memory at that share.
+    `last`, `previous`, `best` and `samples` are the files of the training state, of the one an epoch earlier and of
+    the inference weights, and the folder of the picture strips; `strip_epochs` are the epochs after which a strip is
+    made, beside the last one and each that is the best so far. A `gpu_share` below 1 caps the GPU's memory at that
+    share.
     """
 
     number: int
@@ -52,6 +53,7 @@ class TrialConfig:
     seed: int
     objective: str
     encoder_weights: str | None
+    perceptual_weights: str | None
     precision: "Precision"
     threads: int
     gpu_share: float
@@ -66,8 +68,8 @@ class Trial(tune.Trainable):
     """One trial; its actor is reused by the next, so that TensorFlow is imported once a process."""
 
     _trial: TrialConfig
-    _pack: "Pack | None" = None
-    _loop: "Loop | None" = None
+    _pack: "Pack"
+    _loop: "Loop"
     _photos: "np.ndarray"
     _best: float
     _unreported: dict[str, Any] | None
@@ -80,11 +82,27 @@ class Trial(tune.Trainable):
         trial = TrialConfig(**config["trial"])
         cap = hardware.gpu_memory_cap(trial.gpu_share, hardware.nvidia_gpus())
         hardware.configure(trial.threads, cap)
-        self._open(trial)
+        from trainables.loop import make_loop
+
+        self._open_pack(trial)
+        self._loop = make_loop(_training(trial), self._pack)
+        self._go_on(trial)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Build another trial in the same process."""
-        self._open(TrialConfig(**new_config["trial"]))
+        """Build another trial in the same process, with the networks that are there if they fit."""
+        from trainables.loop import forget_loops, make_loop
+
+        trial = TrialConfig(**new_config["trial"])
+        training = _training(trial)
+        if trial.pack != self._trial.pack:
+            self._open_pack(trial)
+        if self._loop.fits(training, self._pack):
+            self._loop.restart(training)
+        else:
+            del self._loop
+            forget_loops()
+            self._loop = make_loop(training, self._pack)
+        self._go_on(trial)
         return True
 
     def step(self) -> dict[str, Any]:
@@ -104,7 +122,6 @@ class Trial(tune.Trainable):
 
     def _epoch(self) -> dict[str, Any]:
         trial, loop = self._trial, self._loop
-        assert loop is not None
         start = time.perf_counter()
         losses = loop.train_epoch()
         trained = time.perf_counter()
@@ -116,7 +133,7 @@ class Trial(tune.Trainable):
             )
         improved = objective < self._best
         if improved or loop.epoch in trial.strip_epochs or loop.epoch == trial.epochs:
-            self._save_strip(loop)
+            self._save_strip()
         if improved:
             self._best = objective
             loop.export(Path(trial.best))
@@ -135,54 +152,51 @@ class Trial(tune.Trainable):
         loop.save(last, {"result": result, "best": self._best})
         return result
 
-    def _open(self, trial: TrialConfig) -> None:
+    def _open_pack(self, trial: TrialConfig) -> None:
         from trainables.data.pack import open_pack
-        from trainables.loop import Training, forget_loops, make_loop
-        from trainables.params import params_of
         from trainables.strip import strip_photos
 
-        self._trial = trial
-        if self._pack is None or self._pack.path != Path(trial.pack):
-            self._pack = open_pack(Path(trial.pack))
-            self._photos = strip_photos(self._pack)
-        training = Training(
-            params_of(trial.model, trial.params),
-            batch_size=trial.batch_size,
-            seed=trial.seed,
-            epochs=trial.epochs,
-            encoder_weights=None if trial.encoder_weights is None else Path(trial.encoder_weights),
-            precision=trial.precision,
-        )
-        if self._loop is not None and self._loop.fits(training, self._pack):
-            self._loop.restart(training)
-        else:
-            self._loop = None
-            forget_loops()
-            self._loop = make_loop(training, self._pack)
-        self._best = math.inf
-        self._unreported = self._notice = None
-        self._go_on(self._loop)
+        self._pack = open_pack(Path(trial.pack))
+        self._photos = strip_photos(self._pack)
 
-    def _go_on(self, loop: "Loop") -> None:
+    def _go_on(self, trial: TrialConfig) -> None:
         """Take up the newest state that is whole; without any, the trial begins, and comes to the same numbers."""
         from trainables.checkpoint import DamagedError
 
+        self._trial = trial
+        self._best = math.inf
+        self._unreported = self._notice = None
         damages = []
-        for state in (Path(self._trial.last), Path(self._trial.previous)):
+        for state in (Path(trial.last), Path(trial.previous)):
             if not state.exists():
                 continue
             try:
-                note = loop.restore(state)
+                note = self._loop.restore(state)
             except DamagedError as error:
                 damages.append(str(error))
                 continue
             self._best, self._unreported = note["best"], note["result"]
             break
         if damages:
-            self._notice = f"{' '.join(damages)} It goes on after epoch {loop.epoch}."
+            self._notice = f"{' '.join(damages)} It goes on after epoch {self._loop.epoch}."
 
-    def _save_strip(self, loop: "Loop") -> None:
+    def _save_strip(self) -> None:
         from trainables.strip import save_strip, strip
 
-        sheet = strip(loop.pictures(self._photos), loop.pack.images[self._photos])
-        save_strip(sheet, Path(self._trial.samples) / f"epoch-{loop.epoch:03d}.png")
+        sheet = strip(self._loop.pictures(self._photos), self._pack.images[self._photos])
+        save_strip(sheet, Path(self._trial.samples) / f"epoch-{self._loop.epoch:03d}.png")
+
+
+def _training(trial: TrialConfig) -> "Training":
+    from trainables.loop import Training
+    from trainables.params import params_of
+
+    return Training(
+        params_of(trial.model, trial.params),
+        batch_size=trial.batch_size,
+        seed=trial.seed,
+        epochs=trial.epochs,
+        encoder_weights=None if trial.encoder_weights is None else Path(trial.encoder_weights),
+        perceptual_weights=None if trial.perceptual_weights is None else Path(trial.perceptual_weights),
+        precision=trial.precision,
+    )

@@ -113,7 +113,9 @@ def main() -> None:
             loop.evaluate()
             whole = time.perf_counter() - start
             again = rate(runs["step"][0], batch)
-            print(f"{what}: epoch with input {loop.images_per_epoch / trained / again:.0%} of the step's rate")
+            print(
+                f"{what}: epoch with input {loop.images_per_epoch / trained / again:.0%} of the step's rate"
+            )
             print(
                 f"{what}: epoch with input and evaluation {loop.images_per_epoch / whole / again:.0%}"
                 f" ({whole:.1f} s, {whole - trained:.1f} of them evaluation)"
@@ -141,8 +143,9 @@ def flops_an_image(loop: "object") -> float:
         places = layer.input.shape if transposed else layer.output.shape
         return int(np.prod(kernel) * places[1] * places[2])
 
+    networks = (loop.generator.network, loop.discriminator)
     generator, discriminator = (
-        [macs(layer) for layer in network.layers if hasattr(layer, "kernel")] for network in (loop.generator.network, loop.discriminator)
+        [macs(layer) for layer in network.layers if hasattr(layer, "kernel")] for network in networks
     )
     # Forward, gradients by kernels and by inputs, of which the first layer's is not needed.
     of_generator = 3 * sum(generator) - generator[0]

@@ -102,10 +102,14 @@ def main() -> None:
         processors.put(processor)
     with ThreadPoolExecutor(len(available)) as pool:
         jobs = {
-            variant: [pool.submit(train, settings, variant, seed, processors) for seed in range(settings.seeds)]
+            variant: [
+                pool.submit(train, settings, variant, seed, processors) for seed in range(settings.seeds)
+            ]
             for variant in settings.variants
         }
-        print(f"| {settings.epochs} epochs | last swd | best swd | step swd | last delta_e | last kid | images/s |")
+        print(
+            f"| {settings.epochs} epochs | last swd | best swd | step swd | last delta_e | last kid | images/s |"
+        )
         print("| --- | --- | --- | --- | --- | --- | --- |")
         for variant, started in jobs.items():
             runs = [curves(job.result()) for job in started]

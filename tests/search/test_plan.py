@@ -69,6 +69,11 @@ def test_without_early_stopping_there_are_no_rungs():
         ({"settings": ("lambda",)}, "--set is 'lambda', but must be NAME=VALUE"),
         ({"settings": ("depth=9",)}, "--set depth=9: depth is 9, but must be between 3 and 6"),
         ({"settings": ("colour=red",)}, "--set colour=red: colour is no parameter of this model"),
+        ({"settings": ("perceptual_weight=1",)}, r"needs the weights of VGG.*with --perceptual-weights"),
+        (
+            {"settings": ("perceptual_weight=2",), "perceptual_weights": "imagenet"},
+            "perceptual_weight is 2, but must be one of 0.0, 1.0, 10.0, 100.0",
+        ),
     ],
 )
 def test_what_the_machine_or_the_space_lacks_is_refused(settings, message):
@@ -90,6 +95,7 @@ def test_what_the_machine_or_the_space_lacks_is_refused(settings, message):
         ({"seed": -1}, "--seed is -1, but must be between"),
         ({"storage": "s3://bucket/x"}, "--storage is .*, but must be a folder"),
         ({"model": "pix3"}, "the model is pix3, but must be pix2pix or cnn"),
+        ({"model": "cnn", "perceptual_weights": "imagenet"}, "but only pix2pix has a perceptual loss"),
     ],
 )
 def test_a_setting_that_no_machine_could_run_is_refused_when_it_is_built(settings, message):
@@ -97,8 +103,15 @@ def test_a_setting_that_no_machine_could_run_is_refused_when_it_is_built(setting
         StudyConfig(**{"model": "pix2pix", **settings})
 
 
+def test_a_perceptual_loss_is_searched_where_weights_are_named():
+    assert "perceptual_weight" not in plan().space
+    assert "perceptual_weight" in plan(perceptual_weights="imagenet").space
+    held = plan(perceptual_weights="imagenet", settings=("perceptual_weight=10",))
+    assert held.space["perceptual_weight"].distribution.choices == (10.0,)
+
+
 def test_settings_survive_the_record_in_study_json():
-    config = plan(settings=("lambda=80",), data="/birds", encoder_weights="none").config
+    config = plan(settings=("lambda=80",), data="/birds", perceptual_weights="/vgg.h5").config
     assert StudyConfig.from_record(json.loads(json.dumps(config.to_record()))) == config
 
 

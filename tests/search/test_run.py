@@ -49,6 +49,12 @@ def refused(run_search, storage, *arguments):
         (["pix2pix", "--set", "lambda=9000"], "between 10 and 1000"),
         (["cnn", "--data", "/no/such/folder"], "/no/such/folder"),
         (["pix2pix", "--encoder-weights", "/no/such.h5"], "/no/such.h5"),
+        (["pix2pix", "--perceptual-weights", "/no/such.h5"], "imagenet, none or a file of weights"),
+        (
+            ["pix2pix", "--perceptual-weights", "auto"],
+            "--perceptual-weights is auto, but must be imagenet, none",
+        ),
+        (["pix2pix", "--set", "perceptual_weight=1"], "--perceptual-weights"),
         (["--resume", "nobody"], "nobody"),
         (["cnn", "--gpus-per-trial", "1"], "--gpus-per-trial is 1"),
         (["cnn", "--storage-of-mine", "x"], "--storage-of-mine"),
@@ -76,7 +82,9 @@ def test_weights_of_another_network_are_refused(run_search, storage, tmp_path):
     weights = tmp_path / "other.weights.h5"
     with h5py.File(weights, "w") as file:
         file["layers/dense/vars/0"] = [1.0]
-    assert "other.weights.h5" in refused(run_search, storage, "pix2pix", "--encoder-weights", weights)
+    for flag in ("--encoder-weights", "--perceptual-weights"):
+        message = refused(run_search, storage, "pix2pix", flag, weights)
+        assert f"{flag} {weights}: {weights} holds something else" in message
 
 
 def test_kid_without_a_trained_network_is_refused(run_search, storage):

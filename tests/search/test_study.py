@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+import h5py
 import optuna
 import psutil
 import pytest
@@ -17,7 +18,7 @@ from results.store import StudyFolder, read_epochs, read_trials
 from search.searcher import open_journal
 from spaces import reference_points, space_of
 
-SIZE = ("--trials", "4", "--epochs", "3", "--set", "batch_norm=false")
+SIZE = ("--trials", "4", "--epochs", "3", "--set", "normalisation=none")
 
 
 def wait_for(condition, process, seconds=120):
@@ -214,6 +215,30 @@ def test_a_damaged_photo_is_skipped_and_named_and_a_study_sticks_to_its_data(
     resumed = run_search("--resume", "damaged")
     assert resumed.returncode == 2
     assert "has changed since the study damaged began" in resumed.stderr
+
+
+def test_a_study_with_a_perceptual_loss_sticks_to_its_weights(run_search, storage, vgg16_weights, tmp_path):
+    weights = tmp_path / "vgg.weights.h5"
+    weights.write_bytes(vgg16_weights.read_bytes())
+    sizes = ("--trials", "1", "--epochs", "1", "--encoder-weights", "none", "--set", "perceptual_weight=100")
+    run = run_search("pix2pix", "--name", "perceptual", *sizes, "--perceptual-weights", weights)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "perceptual loss on the features of vgg.weights.h5" in run.stdout
+    (epoch,) = read_epochs(storage / "perceptual").to_pylist()
+    parts = epoch["train_adversarial_loss"] + 100 * epoch["train_l1_loss"]
+    assert epoch["train_generator_loss"] > parts + 10
+    record = json.loads(StudyFolder(storage / "perceptual").config.read_text())["perceptual"]
+    assert (record["spec"], record["path"]) == (str(weights), str(weights))
+
+    other = run_search("--resume", "perceptual", "--perceptual-weights", "imagenet")
+    assert other.returncode == 2
+    assert f"perceptual_weights is imagenet now, but {weights} in the study perceptual" in other.stderr
+
+    with h5py.File(weights, "r+") as file:
+        file["layers/conv2d/vars/0"][0, 0, 0, 0] += 1
+    changed = run_search("--resume", "perceptual")
+    assert changed.returncode == 2
+    assert f"the weights in {weights} have changed since the study perceptual began" in changed.stderr
 
 
 def test_the_journal_is_what_optuna_itself_reads(finished_study):

@@ -27,6 +27,14 @@ def test_every_point_of_a_space_is_what_the_model_takes(model, seed, size):
 
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**31))
+def test_a_perceptual_weight_is_drawn_only_where_there_are_weights_for_it(seed):
+    point = draw(space_of("pix2pix", 64, ENCODERS, perceptual=True), seed)
+    assert params_of("pix2pix", point).perceptual_weight == point["perceptual_weight"]
+    assert "perceptual_weight" not in draw(space_of("pix2pix", 64, ENCODERS), seed)
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**31))
 def test_depth_is_drawn_for_the_unet_alone_and_unfrozen_layers_for_mobilenet_alone(seed):
     point = draw(space_of("pix2pix", 64, ENCODERS), seed)
     assert ("depth" in point) == (point["encoder"] == "unet")
@@ -108,6 +116,16 @@ def test_a_reference_point_lies_in_its_space_and_builds_its_model(model):
     for _, point in reference_points(model, space):
         assert all(space[name].allows(value) for name, value in point.items())
         params_of(model, point)
+
+
+def test_the_original_experiments_are_without_a_perceptual_loss():
+    plain = reference_points("pix2pix", space_of("pix2pix", 128, ENCODERS))
+    space = space_of("pix2pix", 128, ENCODERS, perceptual=True)
+    assert reference_points("pix2pix", space) == [
+        (name, point | {"perceptual_weight": 0.0}) for name, point in plain
+    ]
+    held = reference_points("pix2pix", fix(space, "perceptual_weight", "10"))
+    assert {point["perceptual_weight"] for _, point in held} == {10.0}
 
 
 def test_without_mobilenet_its_experiment_is_left_out():

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from trainables.features import FeatureExtractor
-from trainables.models.encoder_weights import WeightsError
+from trainables.models.pretrained import WeightsError
 
 
 @pytest.fixture(scope="module")

@@ -64,8 +64,14 @@ def test_the_devices_decide_which_precisions_suit(
 
 @pytest.mark.parametrize(
     ("share", "gpus", "expected"),
-    [(0.25, [A100], 10_240), (0.5, [A100, T4], 7_680), (1.0, [A100], None), (2.0, [A100] * 2, None)]
-    + [(0.0, [A100], None), (0.25, [], None)],
+    [
+        (0.25, [A100], 10_240),
+        (0.5, [A100, T4], 7_680),
+        (1.0, [A100], None),
+        (2.0, [A100, A100], None),
+        (0.0, [A100], None),
+        (0.25, [], None),
+    ],
 )
 def test_a_share_of_a_gpu_caps_its_memory(share: float, gpus: list[Gpu], expected: int | None) -> None:
     assert gpu_memory_cap(share, gpus) == expected

@@ -308,6 +308,8 @@ def test_weights_are_float32_in_any_precision(pack: Pack, tmp_path: Path) -> Non
     loop = make_loop(training("cnn", SMALL, precision="bfloat16"), pack)
     loop.train_epoch()
     arrays = state(loop, tmp_path)
-    held = {name: array.dtype for name, array in arrays.items() if name.endswith(("kernel", "gamma", "velocity"))}
+    held = {
+        name: array.dtype for name, array in arrays.items() if name.endswith(("kernel", "gamma", "velocity"))
+    }
     assert held
     assert set(held.values()) == {np.dtype(np.float32)}

@@ -18,7 +18,7 @@ def test_a_whole_number_does_for_a_fraction() -> None:
 
 
 @pytest.mark.parametrize(
-    "params", [CnnParams(depth=5, head="chroma"), Pix2PixParams(lambda_=1.5, ema_decay=0.9)]
+    "params", [CnnParams(depth=5, head="chroma"), Pix2PixParams(lambda_=1.5, perceptual_weight=3.0)]
 )
 def test_parameters_come_back_from_json(params: CnnParams | Pix2PixParams) -> None:
     assert params_of(params.model, json.loads(json.dumps(params.to_mapping()))) == params
@@ -29,6 +29,9 @@ def test_parameters_come_back_from_json(params: CnnParams | Pix2PixParams) -> No
     [
         ({"lambda": -1.0}, "lambda is -1.0, but must be a finite number of 0 or more"),
         ({"lambda": float("nan")}, "lambda is nan"),
+        ({"perceptual_weight": -1.0}, "perceptual_weight is -1.0, but must be a finite number of 0 or more"),
+        ({"perceptual_weight": float("inf")}, "perceptual_weight is inf"),
+        ({"perceptual_weight": float("nan")}, "perceptual_weight is nan"),
         ({"lambda_": 1.0}, "lambda_ is no parameter of pix2pix: take one of encoder, lambda,"),
         ({"dropout": 1.0}, "dropout is 1.0, but must be at least 0 and below 1"),
         ({"width": 8.0}, "width is 8.0, but must be a whole number"),

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ from trainables import checkpoint, color
 from trainables.data.pack import Pack
 from trainables.loop import Loop, Training, make_loop
 from trainables.models.patchgan import build_patchgan
+from trainables.models.pretrained import WeightsError
 from trainables.models.unet import build_unet
-from trainables.params import Pix2PixParams
+from trainables.params import ParamsError, Pix2PixParams
+from trainables.perceptual import PerceptualLoss
 
 SMALL: dict[str, Any] = {"width": 8, "depth": 3, "dropout": 0.0}
 SEED = 5
+PLAIN: dict[str, Any] = {"norm": "batch", "upsampling": "transposed"}
 OPTIMIZERS = ("generator_optimizer", "discriminator_optimizer")
 
 
@@ -39,7 +43,9 @@ def group(arrays: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
 def test_a_step_is_the_papers_two_updates_from_the_same_weights(plain_pack: Pack, tmp_path: Path) -> None:
     rgb = tf.constant(plain_pack.images[plain_pack.indices("train")] / np.float32(255))
     gray, real = 2 * color.luma(rgb) - 1, 2 * rgb - 1
-    generator = build_unet(32, channels=3, width=8, depth=3, dropout=0.0, norm="batch", upsampling="transposed", seed=SEED)
+    generator = build_unet(
+        32, channels=3, width=8, depth=3, dropout=0.0, norm="batch", upsampling="transposed", seed=SEED
+    )
     judge = build_patchgan(32, width=8, norm="batch", seed=SEED)
     entropy = keras.losses.BinaryCrossentropy(from_logits=True)
 
@@ -184,3 +190,45 @@ def test_other_layers_train_too(choice: dict[str, str], plain_pack: Pack) -> Non
     loop = make(plain_pack, **choice)
     losses = [loop.train_epoch()["train_l1_loss"] for _ in range(10)]
     assert losses[-1] < losses[0]
+
+
+def test_the_perceptual_loss_joins_the_generators_by_its_weight(
+    plain_pack: Pack, vgg16_weights: Path, tmp_path: Path
+) -> None:
+    def trained(weight: float) -> tuple[dict[str, float], list[np.ndarray]]:
+        wanted = training(SMALL | {"lambda": 80.0, "perceptual_weight": weight})
+        loop = make_loop(replace(wanted, perceptual_weights=vgg16_weights), plain_pack)
+        return loop.train_epoch(), group(state(loop, tmp_path), "generator_optimizer")
+
+    rgb = tf.constant(plain_pack.images[plain_pack.indices("train")] / np.float32(255))
+    generator = build_unet(
+        32, channels=3, width=8, depth=3, dropout=0.0, norm="batch", upsampling="transposed", seed=SEED
+    )
+    fake = (generator(2 * color.luma(rgb) - 1, training=True) + 1) / 2
+    expected = float(PerceptualLoss(vgg16_weights, "float32")(rgb, fake))
+
+    without, moments_without = trained(0.0)
+    small, _ = trained(7.0)
+    large, moments = trained(700.0)
+    for losses, weight in ((without, 0), (small, 7), (large, 700)):
+        parts = losses["train_adversarial_loss"] + 80 * losses["train_l1_loss"]
+        assert losses["train_generator_loss"] == pytest.approx(parts + weight * expected, rel=1e-4)
+    assert large["train_discriminator_loss"] == pytest.approx(without["train_discriminator_loss"], rel=1e-4)
+    # The optimizer has seen its gradient, which is far above that of the others by then.
+    assert sum(np.abs(m).sum() for m in moments) > 10 * sum(np.abs(m).sum() for m in moments_without)
+
+
+def test_without_weights_a_perceptual_loss_is_refused_and_a_weight_of_0_needs_none(plain_pack: Pack) -> None:
+    with pytest.raises(ParamsError, match=r"^perceptual_weight is 2\.0, but .* needs VGG's weights"):
+        make(plain_pack, perceptual_weight=2.0)
+    make(plain_pack, perceptual_weight=0.0)
+
+
+def test_with_a_weight_of_0_vgg_is_not_even_loaded(plain_pack: Pack, tmp_path: Path) -> None:
+    def loop(weight: float) -> Loop:
+        wanted = training(SMALL | {"perceptual_weight": weight})
+        return make_loop(replace(wanted, perceptual_weights=tmp_path / "absent.h5"), plain_pack)
+
+    loop(0.0)
+    with pytest.raises(WeightsError, match=r"absent\.h5 is not a file"):
+        loop(1.0)

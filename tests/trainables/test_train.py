@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,10 +57,30 @@ def test_a_model_is_trained_and_kept_with_a_strip(photos: Path, tmp_path: Path) 
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["model.safetensors", "strip.png"]
 
 
+def test_a_perceptual_loss_is_trained_on_with_weights_from_a_file(
+    photos: Path, tmp_path: Path, vgg16_weights: Path
+) -> None:
+    arguments = ("--image-size", "32", "--width", "8", "--epochs", "1", "--perceptual-weight", "5")
+    done = run(
+        "trainables.pix2pix",
+        tmp_path,
+        *("--data", str(photos), *arguments, "--perceptual-weights", str(vgg16_weights)),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = re.search(r"generator_loss (\S+)  adversarial_loss (\S+)  l1_loss (\S+)", done.stdout)
+    assert shown
+    total, adversarial, l1 = map(float, shown.groups())
+    assert total > 1.01 * (adversarial + 100 * l1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--lambda", "-5"), "lambda is -5.0, but must be a finite number of 0 or more"),
+        (
+            ("--perceptual-weight", "3"),
+            "--perceptual-weight is 3.0, but .* name them with --perceptual-weights",
+        ),
         (("--epochs", "0"), "--epochs is 0, but must be 1 or more"),
         (("--image-size", "48"), "image_size is 48, but must be a power of two"),
         (("--data", "nowhere"), "data is 'nowhere'"),
@@ -71,7 +92,7 @@ def test_bad_input_is_answered_with_one_message_and_status_2(
 ) -> None:
     refused = run("trainables.pix2pix", tmp_path, *arguments)
     assert refused.returncode == 2
-    assert message in refused.stderr
+    assert re.search(message, refused.stderr)
     assert "Traceback" not in refused.stderr
     assert refused.stdout == ""
 

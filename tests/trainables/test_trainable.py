@@ -40,6 +40,7 @@ def settings(folder, pack, model="cnn", **params):
         "objective": "val_swd",
         "encoder_weights": None,
         "precision": "float32",
+        "perceptual_weights": None,
         "threads": 1,
         "gpu_share": 0.0,
         "last": str(folder / "last.safetensors"),
@@ -143,10 +144,21 @@ trial.train()
 def test_a_step_out_of_memory_fails_with_the_batch_size_and_the_remedy(pack, tmp_path):
     config = json.dumps(settings(tmp_path, pack))
     process = subprocess.run(
-        [sys.executable, "-c", OUT_OF_MEMORY, config], capture_output=True, text=True, check=False, timeout=200
+        [sys.executable, "-c", OUT_OF_MEMORY, config],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
     )
     assert process.returncode == 1
     assert "out of memory with batches of 16 pictures: take a smaller --batch-size" in process.stderr
+
+
+def test_a_trial_takes_its_perceptual_loss_from_the_weights_it_is_given(pack, tmp_path, vgg16_weights):
+    config = settings(tmp_path, pack, "pix2pix", perceptual_weight=10.0)
+    (result,) = run(1, config | {"perceptual_weights": str(vgg16_weights)})
+    parts = result["train_adversarial_loss"] + 100 * result["train_l1_loss"]
+    assert result["train_generator_loss"] > parts + 1
 
 
 def test_training_that_diverges_fails_with_the_epoch_and_the_loss(pack, tmp_path):

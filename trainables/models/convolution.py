@@ -15,7 +15,7 @@ import tensorflow as tf
 from trainables.hardware import uses_gpu
 
 _LARGEST_SIDE = {tf.bfloat16: 16, tf.float32: 4}
-"""Side of the map of output gradients up to which the products are faster, by type; no other type has such a kernel."""
+"""Side of the map of output gradients up to which the products are faster, by type; other types are for GPUs."""
 _FEWEST_CHANNELS = 16
 
 

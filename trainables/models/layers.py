@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainables.models.convolution import Convolution, TransposedConvolution
+from trainables.params import Precision
 
 Normalisation = Literal["batch", "instance", "group", "none"]
 Upsampling = Literal["transposed", "resize"]
@@ -65,14 +66,19 @@ def redraw(network: keras.Model, seed: int) -> None:
             variable.assign(initializer(variable.shape, dtype=variable.dtype))
 
 
+def policy(name: Precision) -> str:
+    """What Keras calls a precision: the compute type over float32 weights."""
+    return "float32" if name == "float32" else f"mixed_{name}"
+
+
 @contextmanager
-def precision(name: str) -> Iterator[None]:
+def precision(name: Precision) -> Iterator[None]:
     """Within this context, networks are built to compute in "float32", "bfloat16" or "float16".
 
     Weights, statistics and heads are float32 in any case.
     """
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32" if name == "float32" else f"mixed_{name}")
+    keras.config.set_dtype_policy(policy(name))
     try:
         yield
     finally:
@@ -151,7 +157,9 @@ class Dropout(keras.layers.Layer):
         """Zero a share of float `[...]` and raise the rest to the same mean; nothing at inference."""
         if not training:
             return inputs
-        chance = tf.random.stateless_uniform(tf.shape(inputs), tf.cast(self._seeds.next(), tf.int32), alg="philox")
+        chance = tf.random.stateless_uniform(
+            tf.shape(inputs), tf.cast(self._seeds.next(), tf.int32), alg="philox"
+        )
         kept = tf.where(chance < self.rate, 0.0, 1 / (1 - self.rate))
         return inputs * tf.cast(kept, inputs.dtype)
 

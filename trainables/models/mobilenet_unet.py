@@ -1,4 +1,4 @@
-"""A U-Net generator on MobileNetV2's encoder. Not where its weights come from: that is `encoder_weights`.
+"""A U-Net generator on MobileNetV2's encoder. Not where its weights come from: that is `pretrained`.
 
 Source of the encoder: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018. The
 decoder is the one of `unet`, whose stages meet the encoder's maps at the same sizes.
@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from trainables.models.convolution import Convolution
-from trainables.models.encoder_weights import load_into
 from trainables.models.layers import (
     ArchitectureError,
     BatchNormalization,
@@ -24,6 +23,7 @@ from trainables.models.layers import (
     stage_dropout,
     up_stage,
 )
+from trainables.models.pretrained import MOBILENETV2, load
 
 SKIPS = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
 """The encoder's activations at 1/2, 1/4, 1/8 and 1/16 of the image's side: 96, 144, 192 and 576 channels."""
@@ -45,9 +45,10 @@ def build_encoder(image_size: int, *, weights: Path | None, seed: int) -> keras.
 
     Raises `WeightsError` where the file does not fit.
     """
-    full = keras.applications.MobileNetV2((image_size, image_size, 3), include_top=False, weights=None)
-    if weights is not None:
-        load_into(full, weights)
+    if weights is None:
+        full = keras.applications.MobileNetV2((image_size, image_size, 3), include_top=False, weights=None)
+    else:
+        full = load(MOBILENETV2, weights, side=image_size)
     outputs = [full.get_layer(name).output for name in (*SKIPS, BOTTLENECK)]
     slow = keras.Model(full.input, outputs, name=_ENCODER)
     encoder = keras.models.clone_model(slow, clone_function=_with_fused_normalisation)
@@ -91,10 +92,11 @@ def build_mobilenet_unet(
     The gray image is repeated to three channels; its range is the one MobileNetV2 was trained on, so nothing is
     rescaled. Four up stages (`layers.up_stage`) of `width` times 8, 4, 2 and 1 filters lead from the bottleneck
     past the skips, a fifth of `width` / 2 to full size, where the gray image joins in; a last 3 x 3 convolution
-    gives the colour. `dropout` is the rate in the first three up stages, `norm` normalises all five. The decoder's kernels are drawn from N(0, 0.02).
+    gives the colour. `dropout` is the rate in the first three up stages, `norm` normalises all five, `upsampling` is
+    theirs too. The decoder's kernels are drawn from N(0, 0.02).
 
-    Of the encoder (`build_encoder`), the last `unfrozen_layers` layers that hold a kernel train. Its
-    normalisations never do, and keep their statistics even when called with `training=True`.
+    Of the encoder (`build_encoder`), the last `unfrozen_layers` layers that hold a kernel train. Its normalisations
+    never do, and keep their statistics even when called with `training=True`.
 
     Raises `ArchitectureError` (a ValueError) unless `image_size` is a power of two of at least 32 and
     `unfrozen_layers` is from 0 to `ENCODER_KERNELS`, and `WeightsError` where `weights` do not fit.

@@ -33,14 +33,14 @@ def build_unet(
     """Build the generator: gray float32 [n, s, s, 1] in -1..1 to float32 [n, s, s, channels] in -1..1 (tanh).
 
     `depth` levels of 4 x 4 convolutions of stride 2 lead down, with `width` times 1, 2, 4, 8, 8, ... filters
-    (64-128-256-512-512-512-512 at width 64 and depth 7), as many transposed ones up (or `upsampling` otherwise,
-    see `layers.enlarge`), with a skip on every level. A stage is convolution, normalisation, dropout, activation, as in the paper's appendix; LeakyReLU 0.2
-    on the way down, ReLU on the way up. Kernels are drawn from N(0, 0.02), gammas from N(1, 0.02).
+    (64-128-256-512-512-512-512 at width 64 and depth 7), and as many transposed ones up (or what else `upsampling`
+    says, see `layers.enlarge`), with a skip on every level. A stage is convolution, normalisation, dropout,
+    activation, as in the paper's appendix; LeakyReLU 0.2 on the way down, ReLU on the way up. Kernels are drawn from
+    N(0, 0.02), gammas from N(1, 0.02).
 
-    By `norm`, all stages are normalised but the first and a bottleneck of 1 x 1, which is there when `depth` is
-    log2(image_size): over a single value, a batch of one would be normalised to zero. `dropout` is
-    the rate in the first three up stages; at a depth of 3 and 4 in the first one and two, so that the last
-    never drops out.
+    All stages are normalised, by `norm`, but the first and a bottleneck of 1 x 1, which is there when `depth` is
+    log2(image_size): over a single value, a batch of one would be normalised to zero. `dropout` is the rate in the
+    first three up stages; at a depth of 3 and 4 in the first one and two, so that the last never drops out.
 
     Raises `ArchitectureError` (a ValueError) unless `image_size` is a power of two of at least 32 and `depth`
     is from 3 to log2(image_size).

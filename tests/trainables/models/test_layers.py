@@ -31,7 +31,16 @@ Builder = Callable[[int, int], keras.Model]
 
 
 def unet(image_size: int, seed: int) -> keras.Model:
-    return build_unet(image_size, channels=3, width=8, depth=5, dropout=0.5, norm="batch", upsampling="transposed", seed=seed)
+    return build_unet(
+        image_size,
+        channels=3,
+        width=8,
+        depth=5,
+        dropout=0.5,
+        norm="batch",
+        upsampling="transposed",
+        seed=seed,
+    )
 
 
 def mobilenet_unet(image_size: int, seed: int) -> keras.Model:
@@ -224,9 +233,7 @@ def test_dropout_drops_its_rate_and_keeps_the_mean_at_whatever_rate_it_is_set_to
         assert dropped.max() == pytest.approx(1 / (1 - rate))
 
 
-@pytest.mark.parametrize(
-    ("kind", "axes"), [("batch", (0, 1, 2)), ("instance", (1, 2)), ("group", (1, 2, 4))]
-)
+@pytest.mark.parametrize(("kind", "axes"), [("batch", (0, 1, 2)), ("instance", (1, 2)), ("group", (1, 2, 4))])
 def test_each_normalisation_normalises_over_its_own_axes(kind: Normalisation, axes: tuple[int, ...]) -> None:
     x = np.random.default_rng(0).normal(3, 2, (4, 5, 5, 64)).astype(np.float32)
     layer = normalisation(kind, 64, seed=0, name="norm")
@@ -250,9 +257,7 @@ def test_either_way_a_map_is_doubled(upsampling: Upsampling) -> None:
 def test_a_resize_convolution_leaves_no_checkerboard() -> None:
     def roughness(upsampling: Upsampling) -> float:
         x = keras.Input((8, 8, 8))
-        model = keras.Model(
-            x, enlarge(x, 4, upsampling, use_bias=False, seeds=Seeds(0, "net"), name="up")
-        )
+        model = keras.Model(x, enlarge(x, 4, upsampling, use_bias=False, seeds=Seeds(0, "net"), name="up"))
         inner = model(np.ones((1, 8, 8, 8), np.float32)).numpy()[:, 2:-2, 2:-2]
         return float(inner.std(axis=(1, 2)).max())
 

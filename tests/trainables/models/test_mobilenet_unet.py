@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from trainables.models.encoder_weights import WeightsError
 from trainables.models.layers import ArchitectureError
 from trainables.models.mobilenet_unet import (
     ENCODER_KERNELS,
@@ -17,6 +16,7 @@ from trainables.models.mobilenet_unet import (
     unfrozen_names,
     unfrozen_parameters,
 )
+from trainables.models.pretrained import WeightsError
 
 CONSUMED = (
     "block_16_project",
@@ -38,7 +38,8 @@ def small(image_size: int = 32, **changed: object) -> keras.Model:
         "channels": 3,
         "width": 8,
         "dropout": 0.0,
-        "norm": "batch", "upsampling": "transposed",
+        "norm": "batch",
+        "upsampling": "transposed",
         "unfrozen_layers": 0,
         "weights": None,
         "seed": 0,

@@ -10,7 +10,15 @@ from trainables.models.unet import build_unet
 
 
 def small(image_size: int = 32, **changed: object) -> keras.Model:
-    params = {"channels": 3, "width": 8, "depth": 5, "dropout": 0.0, "norm": "batch", "upsampling": "transposed", "seed": 0} | changed
+    params = {
+        "channels": 3,
+        "width": 8,
+        "depth": 5,
+        "dropout": 0.0,
+        "norm": "batch",
+        "upsampling": "transposed",
+        "seed": 0,
+    } | changed
     return build_unet(image_size, **params)  # type: ignore[arg-type]
 
 
@@ -28,7 +36,9 @@ def unrectified(activation: np.ndarray) -> np.ndarray:
 
 
 def test_the_full_size_is_the_papers() -> None:
-    model = build_unet(128, channels=3, width=64, depth=7, dropout=0.5, norm="batch", upsampling="transposed", seed=0)
+    model = build_unet(
+        128, channels=3, width=64, depth=7, dropout=0.5, norm="batch", upsampling="transposed", seed=0
+    )
 
     down = [(1, 64), (64, 128), (128, 256), (256, 512), (512, 512), (512, 512), (512, 512)]
     up = [(512, 512), (1024, 512), (1024, 512), (1024, 256), (512, 128), (256, 64), (128, 3)]

@@ -1,4 +1,4 @@
-"""Where the encoder's weights come from: real files, a real HTTP server, the real command."""
+"""Where pretrained weights come from: real files, a real HTTP server, the real command."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,8 +15,8 @@ import keras
 import numpy as np
 import pytest
 
-from trainables.models import encoder_weights
-from trainables.models.encoder_weights import WeightsError, resolve
+from trainables.models import pretrained
+from trainables.models.pretrained import MOBILENETV2, VGG, Network, WeightsError, load, resolve
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 NEEDED = "the encoder needs the weights of MobileNetV2 (width 1.0, include_top=False)"
@@ -32,7 +33,7 @@ def saved(model: keras.Model, path: Path) -> Path:
 
 
 def test_none_is_no_file() -> None:
-    assert resolve("none") is None
+    assert resolve(MOBILENETV2, "none") is None
 
 
 def test_a_file_of_either_format_is_its_absolute_path(
@@ -40,8 +41,8 @@ def test_a_file_of_either_format_is_its_absolute_path(
 ) -> None:
     monkeypatch.chdir(weights_file.parent)
 
-    assert resolve(weights_file.name) == weights_file
-    assert resolve(str(legacy_file)) == legacy_file
+    assert resolve(MOBILENETV2, weights_file.name) == weights_file
+    assert resolve(MOBILENETV2, str(legacy_file)) == legacy_file
 
 
 def test_a_missing_file_and_one_of_another_kind_are_named_with_the_rule_and_the_remedy(
@@ -51,10 +52,10 @@ def test_a_missing_file_and_one_of_another_kind_are_named_with_the_rule_and_the_
     other.touch()
 
     with pytest.raises(WeightsError) as error:
-        resolve(str(absent))
+        resolve(MOBILENETV2, str(absent))
     assert str(error.value) == f"{absent} is not a file, but {NEEDED}: {REMEDY}"
     with pytest.raises(WeightsError) as error:
-        resolve(str(other))
+        resolve(MOBILENETV2, str(other))
     assert str(error.value) == f"{other} does not end in .h5, but {NEEDED} in such a file: {REMEDY}"
 
 
@@ -99,7 +100,7 @@ def test_weights_of_another_network_are_refused(
     path = make(tmp_path, legacy_file)
 
     with pytest.raises(WeightsError) as error:
-        resolve(str(path))
+        resolve(MOBILENETV2, str(path))
     assert str(error.value) == f"{path} holds something else, but {NEEDED}: {REMEDY}"
 
 
@@ -113,7 +114,7 @@ def test_a_damaged_file_is_refused(
     path.write_bytes((weights_file if suffix == ".weights.h5" else legacy_file).read_bytes()[:kept])
 
     with pytest.raises(WeightsError) as error:
-        resolve(str(path))
+        resolve(MOBILENETV2, str(path))
     assert str(error.value) == f"{path} is damaged or no HDF5 file, but {NEEDED}: {REMEDY}"
 
 
@@ -124,13 +125,15 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path, legacy_file: Pa
         file["block_3_expand/block_3_expand/kernel:0"][0, 0, 0, 0] = np.nan
 
     with pytest.raises(WeightsError, match="holds NaN or infinity"):
-        resolve(str(path))
+        resolve(MOBILENETV2, str(path))
 
 
 class Download:
-    """What the server at `encoder_weights.IMAGENET_URL` answers: `content`, or only its first `sent` bytes."""
+    """What a server answers: `content`, or only its first `sent` bytes; and a network whose weights lie there."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
+        self.mobilenet = replace(MOBILENETV2, url=f"{url}/mobilenet_no_top.h5")
+        self.vgg = replace(VGG, url=f"{url}/vgg16_no_top.h5")
         self.content = b""
         self.sent: int | None = None
         self.requests = 0
@@ -139,7 +142,6 @@ class Download:
 @pytest.fixture
 def download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Download]:
     """A server in the place of Keras' own, and an empty Keras cache in `tmp_path`."""
-    download = Download()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -153,15 +155,62 @@ def download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Downlo
             """Keep the test's output clean."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
+    download = Download(f"http://127.0.0.1:{server.server_port}")
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
-    monkeypatch.setattr(
-        encoder_weights, "IMAGENET_URL", f"http://127.0.0.1:{server.server_port}/mobilenet_no_top.h5"
-    )
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     yield download
     server.shutdown()
     server.server_close()
+
+
+@pytest.mark.parametrize("architecture", ["vgg16", "vgg19"])
+@pytest.mark.parametrize("legacy", [False, True], ids=["weights.h5", "h5"])
+def test_a_file_tells_which_vgg_it_is_of(
+    architecture: str,
+    legacy: bool,
+    vgg16_weights: Path,
+    vgg19_weights: Path,
+    write_legacy: Callable[[keras.Model, Path], Path],
+    tmp_path: Path,
+) -> None:
+    path = {"vgg16": vgg16_weights, "vgg19": vgg19_weights}[architecture]
+    model = load(VGG, path, side=64)
+    if legacy:
+        model = load(VGG, write_legacy(model, tmp_path / "legacy.h5"), side=64)
+
+    assert (model.name, model.input_shape) == (architecture, (None, 64, 64, 3))
+    with h5py.File(path) as file:
+        last = sum(name.startswith("conv2d") for name in file["layers"]) - 1
+        assert np.array_equal(file[f"layers/conv2d_{last}/vars/0"], model.layers[-2].kernel)
+
+
+def test_each_network_refuses_the_others_weights_and_names_its_own(
+    weights_file: Path, vgg16_weights: Path
+) -> None:
+    with pytest.raises(WeightsError) as error:
+        resolve(VGG, str(weights_file))
+    assert str(error.value) == (
+        f"{weights_file} holds something else, but the perceptual loss needs the weights of VGG16 or VGG19"
+        f" (include_top=False): {REMEDY}"
+    )
+    with pytest.raises(WeightsError) as error:
+        resolve(MOBILENETV2, str(vgg16_weights))
+    assert str(error.value) == f"{vgg16_weights} holds something else, but {NEEDED}: {REMEDY}"
+
+
+@pytest.mark.parametrize("network", [MOBILENETV2, VGG], ids=["mobilenetv2", "vgg"])
+def test_imagenet_lies_where_keras_itself_looks(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def get_file(name: str, address: str, **_: object) -> None:
+        asked.append((name, address))
+        raise LookupError
+
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
+    with pytest.raises(LookupError):
+        getattr(keras.applications, network.architectures[0])(include_top=False, weights="imagenet")
+    assert asked == [(network.url.rpartition("/")[2], network.url)]
 
 
 def left_in(folder: Path) -> list[Path]:
@@ -173,13 +222,27 @@ def test_imagenet_is_downloaded_once_into_keras_cache(
 ) -> None:
     download.content = legacy_file.read_bytes()
 
-    path = resolve("imagenet")
+    path = resolve(download.mobilenet, "imagenet")
 
     assert path == tmp_path / "models" / "mobilenet_no_top.h5"
     assert path.read_bytes() == download.content
     assert left_in(tmp_path) == [path]
-    assert resolve("imagenet") == path
+    assert resolve(download.mobilenet, "imagenet") == path
     assert download.requests == 1
+
+
+def test_imagenet_of_vgg_is_a_file_of_vgg16(
+    download: Download,
+    tmp_path: Path,
+    vgg16_weights: Path,
+    write_legacy: Callable[[keras.Model, Path], Path],
+) -> None:
+    download.content = write_legacy(load(VGG, vgg16_weights, side=32), tmp_path / "served.h5").read_bytes()
+
+    path = resolve(download.vgg, "imagenet")
+
+    assert path == tmp_path / "models" / "vgg16_no_top.h5"
+    assert load(VGG, path, side=32).name == "vgg16"
 
 
 def test_a_download_that_breaks_off_leaves_nothing(
@@ -190,7 +253,7 @@ def test_a_download_that_breaks_off_leaves_nothing(
     with pytest.raises(
         WeightsError, match=r"^imagenet cannot be downloaded from http://127.0.0.1:\d+/.* take none\.$"
     ):
-        resolve("imagenet")
+        resolve(download.mobilenet, "imagenet")
     assert left_in(tmp_path) == []
 
 
@@ -200,7 +263,7 @@ def test_a_download_of_something_else_leaves_nothing(download: Download, tmp_pat
     with pytest.raises(
         WeightsError, match=r"^imagenet was downloaded .* is no file of these weights \(42 bytes\)"
     ):
-        resolve("imagenet")
+        resolve(download.mobilenet, "imagenet")
     assert left_in(tmp_path) == []
 
 
@@ -210,7 +273,7 @@ def test_a_damaged_file_in_the_cache_is_named_with_what_to_do(download: Download
     cached.write_bytes(b"half a file")
 
     with pytest.raises(WeightsError) as error:
-        resolve("imagenet")
+        resolve(download.mobilenet, "imagenet")
     assert str(error.value) == (
         f"{cached}, which imagenet stands for, is damaged: delete it, and it is downloaded again."
     )
@@ -226,12 +289,12 @@ def test_a_cache_that_cannot_be_written_is_named(
     with pytest.raises(
         WeightsError, match=r"^imagenet cannot be written to .*models \(File exists\): set KERAS_HOME"
     ):
-        resolve("imagenet")
+        resolve(download.mobilenet, "imagenet")
 
 
-def command(spec: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def command(network: str, spec: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "trainables.models.encoder_weights", spec],
+        [sys.executable, "-m", "trainables.models.pretrained", network, spec],
         capture_output=True,
         text=True,
         check=False,
@@ -241,22 +304,26 @@ def command(spec: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_prints_the_path_and_nothing_else(
-    weights_file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    weights_file: Path,
+    vgg16_weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["encoder_weights", str(weights_file)])
+    for network, path in (("mobilenetv2", weights_file), ("vgg", vgg16_weights)):
+        monkeypatch.setattr(sys, "argv", ["pretrained", network, str(path)])
 
-    assert encoder_weights.main() == 0
-    assert capfd.readouterr() == (f"{weights_file}\n", "")
+        assert pretrained.main() == 0
+        assert capfd.readouterr() == (f"{path}\n", "")
 
 
 def test_the_command_prints_an_empty_line_for_none() -> None:
-    done = command("none")
+    done = command("vgg", "none")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
 
 
 def test_the_command_says_in_one_line_what_is_wrong_with_a_file_that_it_had_to_load(tmp_path: Path) -> None:
-    done = command(str(_empty_hdf5(tmp_path, tmp_path)))
+    done = command("mobilenetv2", str(_empty_hdf5(tmp_path, tmp_path)))
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"{tmp_path / 'empty.h5'} holds something else, but {NEEDED}: {REMEDY}\n"
@@ -264,10 +331,10 @@ def test_the_command_says_in_one_line_what_is_wrong_with_a_file_that_it_had_to_l
 
 def test_the_command_says_in_one_line_that_there_is_no_network(tmp_path: Path) -> None:
     nowhere = "http://127.0.0.1:9"
-    done = command("imagenet", KERAS_HOME=str(tmp_path), https_proxy=nowhere, no_proxy="")
+    done = command("vgg", "imagenet", KERAS_HOME=str(tmp_path), https_proxy=nowhere, no_proxy="")
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"imagenet cannot be downloaded from {encoder_weights.IMAGENET_URL} (")
+    assert done.stderr.startswith(f"imagenet cannot be downloaded from {VGG.url} (")
     assert done.stderr.endswith("or take none.\n")
     assert done.stderr.count("\n") == 1
     assert left_in(tmp_path) == []

@@ -1,0 +1,87 @@
+"""What a study's networks compute in: as asked for, as recorded, or measured where its trials will run.
+
+How it is measured is `trainables.precision`, what suits which device `trainables.hardware`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from search.plan import Plan
+from spaces import complete
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The precision of all of a study's trials, and the images a second of each one that was measured."""
+
+    name: Literal["float32", "bfloat16", "float16"]
+    images_per_second: dict[str, float]
+
+    @property
+    def note(self) -> str:
+        """As said to a person."""
+        others = [
+            f"{rate:.0f} in {name}" for name, rate in self.images_per_second.items() if name != self.name
+        ]
+        if not others:
+            return f"computes in {self.name}"
+        own = self.images_per_second[self.name]
+        return f"computes in {self.name}: {own:.0f} images/s a trial, against {' and '.join(others)}"
+
+
+class PrecisionCheck:
+    """The measurement in progress, in a process with a trial's share of the devices; needs Ray to be there.
+
+    It trains the first reference point, or where the study has none whatever its settings leave.
+    """
+
+    def __init__(self, plan: Plan, recorded: dict[str, Any] | None) -> None:
+        asked = plan.config.precision
+        self._known: Precision | None = None
+        if recorded is not None:
+            self._known = Precision(**recorded)
+        elif asked != "auto":
+            self._known = Precision(asked, {})
+        if self._known is not None:
+            return
+        import ray
+
+        params = plan.references[0][1] if plan.references else complete({}, plan.space)
+        # Its network would have to be loaded, and what it adds is the same for every precision's choice.
+        params = {name: value for name, value in params.items() if name != "perceptual_weight"}
+        task = ray.remote(num_cpus=plan.config.cpus_per_trial, num_gpus=plan.gpus_per_trial)(_measure)
+        self._task = task.remote(
+            plan.model,
+            params,
+            image_size=plan.image_size,
+            batch_size=plan.config.batch_size,
+            threads=plan.config.cpus_per_trial,
+            gpu_share=plan.gpus_per_trial,
+        )
+
+    def finish(self) -> Precision:
+        """Wait for the outcome."""
+        if self._known is None:
+            import ray
+
+            self._known = Precision(*ray.get(self._task))
+        return self._known
+
+
+def _measure(
+    model: str, params: dict[str, Any], *, image_size: int, batch_size: int, threads: int, gpu_share: float
+) -> tuple[Literal["float32", "bfloat16", "float16"], dict[str, float]]:
+    from trainables import hardware
+
+    gpus = hardware.nvidia_gpus() if gpu_share else ()
+    suitable = hardware.suitable_precisions(gpus, hardware.processor_flags())
+    if len(suitable) == 1:
+        return suitable[0], {}
+    hardware.configure(threads, hardware.gpu_memory_cap(gpu_share, gpus))
+    from trainables.loop import Training
+    from trainables.params import params_of
+    from trainables.precision import choose
+
+    training = Training(params_of(model, params), batch_size=batch_size, seed=0, epochs=1)
+    choice = choose(training, image_size, suitable)
+    return choice.precision, choice.images_per_second
