@@ -96,7 +96,8 @@ def start_search(storage, few_birds):
     def start(*arguments, **keywords):
         command = [sys.executable, "-m", "search.run", *map(str, arguments), "--storage", str(storage)]
         if "--resume" not in arguments:
-            for flag, value in (("--data", few_birds), ("--image-size", 32)):
+            # Measuring precisions takes seconds of each study, and its outcome would depend on the machine.
+            for flag, value in (("--data", few_birds), ("--image-size", 32), ("--precision", "float32")):
                 command += [] if flag in arguments else [flag, str(value)]
             command += ["--set", "width=16"]
         return subprocess.Popen(

@@ -117,13 +117,13 @@ class Pix2PixParams:
     discriminator_learning_rate: float = 2e-4
     """Of the discriminator's Adam."""
 
-    learning_rate_decay: bool = False
+    learning_rate_decay: bool = True
     """Let both learning rates fall to zero over the last half of the epochs, as the paper's code does."""
 
     warm_up_epochs: int = 0
     """First epochs in which the generator trains on L1 alone and the discriminator not at all."""
 
-    ema_decay: float = 0.0
+    ema_decay: float = 0.99
     """Decay a step of the average of the generator's weights that is evaluated and exported; 0 for none."""
 
     def __post_init__(self) -> None:
@@ -179,7 +179,7 @@ class Pix2PixParams:
             dropout=_on(self.dropout, 0.5),
             generator_learning_rate=2e-4,
             discriminator_learning_rate=2e-4,
-            learning_rate_decay=False,
+            learning_rate_decay=True,
             warm_up_epochs=0,
             ema_decay=_on(self.ema_decay, 0.99),
         )

@@ -76,7 +76,7 @@ def make_study(tmp_path: Path) -> Callable[..., StudyFolder]:
                 _strip((180, 30 * epoch, 40)).save(samples / f"epoch-{epoch:03d}.png")
             params: dict[str, object] = {
                 "params.width": 16 * (1 + trial % 3),
-                "params.batch_norm": trial % 2 == 0,
+                "params.learning_rate_decay": trial % 2 == 0,
             }
             if model == "cnn":
                 params["params.learning_rate"] = 1e-4 * 2**trial

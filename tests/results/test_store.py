@@ -187,7 +187,7 @@ def test_a_row_that_does_not_fit_is_refused_and_changes_nothing(writer, row, sai
 def test_the_configuration_is_read_back_with_its_schema_version(writer):
     writer.write_config({"name": "garden", "fitted": ["width 64 to 32"], "λ": 100.0})
     assert read_config(writer.folder.path) == {
-        "schema_version": 1,
+        "schema_version": 2,
         "name": "garden",
         "fitted": ["width 64 to 32"],
         "λ": 100.0,
@@ -226,13 +226,13 @@ def test_another_schema_version_is_refused_by_every_reader_and_the_writer(writer
         (writer.folder.epoch(0, 1), read_epochs),
     ):
         table = pq.read_table(file)
-        pq.write_table(table.replace_schema_metadata({"schema_version": "2"}), file)
-        with pytest.raises(StudyError, match=f"{file.name} has schema_version 2, but this program reads 1"):
+        pq.write_table(table.replace_schema_metadata({"schema_version": "1"}), file)
+        with pytest.raises(StudyError, match=f"{file.name} has schema_version 1, but this program reads 2"):
             read(writer.folder.path)
-    with pytest.raises(StudyError, match=r"trials\.parquet has schema_version 2"):
+    with pytest.raises(StudyError, match=r"trials\.parquet has schema_version 1"):
         StudyWriter(writer.folder.path)
-    writer.write_config({"name": "garden", "schema_version": 2})
-    with pytest.raises(StudyError, match=r"study\.json has schema_version 2"):
+    writer.write_config({"name": "garden", "schema_version": 1})
+    with pytest.raises(StudyError, match=r"study\.json has schema_version 1"):
         open_study(writer.folder.path)
 
 

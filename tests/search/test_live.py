@@ -9,7 +9,7 @@ from rich.console import Console
 from search.live import Lines, Screen, describe, duration, sparkline
 from search.progress import Progress
 
-PARAMS = {"encoder": "unet", "lambda": 83.123, "batch_norm": True, "generator_learning_rate": 0.00021}
+PARAMS = {"encoder": "unet", "lambda": 83.123, "learning_rate_decay": True, "generator_learning_rate": 0.00021}
 
 
 class Clock:
@@ -143,4 +143,4 @@ def test_a_sparkline_spans_from_lowest_to_highest():
 
 
 def test_parameters_are_described_in_few_characters():
-    assert describe(PARAMS) == "encoder=unet lambda=83.1 batch_norm=yes generator_lr=0.00021"
+    assert describe(PARAMS) == "encoder=unet lambda=83.1 lr_decay=yes generator_lr=0.00021"

@@ -59,7 +59,7 @@ def test_a_held_parameter_has_its_value_in_every_point_and_is_recorded():
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("batch_norm=true", True),
+        ("learning_rate_decay=true", True),
         ("width=32", 32),
         ("ema_decay=0", 0.0),
         ("depth=4", 4),
@@ -82,7 +82,7 @@ def test_a_held_value_is_read_as_the_parameters_own_type(setting, expected):
         ("lambda", "nan", "lambda is nan, but must be between"),
         ("depth", "4.5", "depth is 4.5, but must be between 3 and 6"),
         ("width", "48", "width is 48, but must be one of 16, 32, 64"),
-        ("batch_norm", "maybe", "batch_norm is maybe, but must be one of True, False"),
+        ("learning_rate_decay", "maybe", "learning_rate_decay is maybe, but must be one of False, True"),
     ],
 )
 def test_a_value_that_the_space_lacks_is_refused_with_what_it_has(name, text, message):

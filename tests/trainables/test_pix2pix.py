@@ -16,7 +16,13 @@ from trainables.models.unet import build_unet
 from trainables.params import ParamsError, Pix2PixParams
 from trainables.perceptual import PerceptualLoss
 
-SMALL: dict[str, Any] = {"width": 8, "depth": 3, "dropout": 0.0}
+SMALL: dict[str, Any] = {
+    "width": 8,
+    "depth": 3,
+    "dropout": 0.0,
+    "ema_decay": 0.0,
+    "learning_rate_decay": False,
+}
 SEED = 5
 PLAIN: dict[str, Any] = {"norm": "batch", "upsampling": "transposed"}
 OPTIMIZERS = ("generator_optimizer", "discriminator_optimizer")
@@ -122,7 +128,7 @@ def test_the_average_is_what_is_exported(averaged: Loop, tmp_path: Path) -> None
 def test_the_encoders_statistics_and_all_but_the_unfrozen_layers_stay_as_they_are(
     pack: Pack, tmp_path: Path
 ) -> None:
-    mobile = {"encoder": "mobilenetv2", "unfrozen_layers": 1, "width": 8}
+    mobile = {"encoder": "mobilenetv2", "unfrozen_layers": 1, "width": 8, "ema_decay": 0.0}
     loop = make_loop(training(mobile), pack)
     before = state(loop, tmp_path)
     loop.train_epoch()
