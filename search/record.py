@@ -113,6 +113,9 @@ class Recorder(Callback):
         stopped = max(self._rows[number], default=0) < self._epochs
         if stopped and self._brake.error is None:
             shutil.rmtree(self._writer.folder.checkpoint(number), ignore_errors=True)
+        elif not stopped:
+            # It was for going on after damage, which a finished trial does not.
+            self._writer.folder.previous_state(number).unlink(missing_ok=True)
         self._end(trial, "PRUNED" if stopped else "COMPLETE", None)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:

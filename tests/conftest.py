@@ -127,8 +127,7 @@ def run_search(start_search):
 @pytest.fixture(scope="session")
 def finished_study(run_search, storage):
     """A Pix2Pix study that ran to its end: six trials of at most three epochs, and what it printed."""
-    run = run_search(
-        "pix2pix", "--name", "finished", "--trials", "6", "--epochs", "3", "--encoder-weights", "none"
-    )
+    size = ("--trials", "6", "--epochs", "3", "--precision", "auto", "--encoder-weights", "none")
+    run = run_search("pix2pix", "--name", "finished", *size)
     assert run.returncode == 0, run.stdout + run.stderr
     return storage / "finished", run.stdout

@@ -11,8 +11,9 @@ from results.colorize import Written, colorize, main, side_by_side, weights_of
 from results.store import StudyError
 from trainables.colorizer import Colorizer
 from trainables.data.pack import Pack
-from trainables.loop import make_loop
+from trainables.loop import Training, make_loop
 from trainables.metrics import METRICS
+from trainables.params import CnnParams
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,8 @@ def weights(tmp_path_factory) -> Path:
         names=tuple(map(str, range(32))),
         split=np.repeat(np.array([0, 1, 2], np.int8), [16, 8, 8]),
     )
-    loop = make_loop("cnn", {"width": 4, "depth": 2}, pack, batch_size=16, seed=0, encoder_weights=None)
+    params = CnnParams(width=4, depth=2)
+    loop = make_loop(Training(params, batch_size=16, seed=0, epochs=1), pack)
     loop.train_epoch()
     path = tmp_path_factory.mktemp("weights") / "best.safetensors"
     loop.export(path)

@@ -9,7 +9,12 @@ from rich.console import Console
 from search.live import Lines, Screen, describe, duration, sparkline
 from search.progress import Progress
 
-PARAMS = {"encoder": "unet", "lambda": 83.123, "learning_rate_decay": True, "generator_learning_rate": 0.00021}
+PARAMS = {
+    "encoder": "unet",
+    "lambda": 83.123,
+    "learning_rate_decay": True,
+    "generator_learning_rate": 0.00021,
+}
 
 
 class Clock:
@@ -48,6 +53,7 @@ def test_the_screen_shows_running_trials_leaders_speed_and_failures(progress):
     screen.started(1, None, PARAMS)
     screen.reported(0, epoch(1, 3.5))
     screen.reported(1, epoch(1, 2.5))
+    screen.noticed(0, "last.safetensors is damaged")
     screen.ended(1, "FAIL", "val_swd is nan after epoch 2")
     text = shown(screen)
     assert "1 of 4 trials, 1 failed" in text
@@ -57,6 +63,7 @@ def test_the_screen_shows_running_trials_leaders_speed_and_failures(progress):
     assert "lambda=83.1" in text
     assert text.index("2.500") < text.rindex("3.500")
     assert "trial 1 failed: val_swd is nan after epoch 2" in text
+    assert "trial 0: last.safetensors is damaged" in text
 
 
 def test_after_ctrl_c_the_screen_says_that_it_stops(progress):
@@ -90,14 +97,16 @@ def test_plain_lines_tell_each_thing_once(progress):
     lines = Lines(console, "val_swd", progress)
     lines.started(0, "Pix2Pix λ 100", PARAMS)
     lines.reported(0, epoch(1, 3.5))
+    lines.noticed(0, "last.safetensors is damaged")
     lines.ended(0, "PRUNED", None)
     lines.ended(1, "FAIL", "no memory")
     text = console.file.getvalue().splitlines()
-    assert len(text) == 4
+    assert len(text) == 5
     assert "generator_lr=0.00021" in text[0]
     assert "epoch 1/8, val_swd 3.500, 50 images/s" in text[1]
-    assert text[2] == "trial 0 · Pix2Pix λ 100: stopped early (1 of 4 trials)"
-    assert text[3] == "trial 1: failed: no memory (2 of 4 trials)"
+    assert text[2] == "trial 0 · Pix2Pix λ 100: last.safetensors is damaged"
+    assert text[3] == "trial 0 · Pix2Pix λ 100: stopped early (1 of 4 trials)"
+    assert text[4] == "trial 1: failed: no memory (2 of 4 trials)"
 
 
 def test_the_time_left_follows_the_pace_and_the_usual_length_of_a_trial(progress, clock):

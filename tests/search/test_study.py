@@ -17,8 +17,9 @@ from PIL import Image
 from results.store import StudyFolder, read_epochs, read_trials
 from search.searcher import open_journal
 from spaces import reference_points, space_of
+from trainables.hardware import processor_flags, suitable_precisions
 
-SIZE = ("--trials", "4", "--epochs", "3", "--set", "normalisation=none")
+SIZE = ("--trials", "4", "--epochs", "3", "--set", "batch_norm=false")
 
 
 def wait_for(condition, process, seconds=120):
@@ -29,6 +30,13 @@ def wait_for(condition, process, seconds=120):
             pytest.fail("it ended too early: " + "\n".join(process.communicate()))
         assert time.monotonic() < deadline, "it took too long"
         time.sleep(0.05)
+
+
+def damage(path):
+    """Turn over one byte in the middle, as a failing disk would."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
 
 
 def assert_accounted_for(path, trials, epochs):
@@ -82,7 +90,8 @@ def test_surviving_trials_keep_weights_and_all_have_strips(finished_study):
     folder = StudyFolder(finished_study[0])
     for row in read_trials(folder).to_pylist():
         kept = folder.best_weights(row["trial"]).exists()
-        assert kept == (row["state"] == "COMPLETE")
+        assert kept == folder.last_state(row["trial"]).exists() == (row["state"] == "COMPLETE")
+        assert not folder.previous_state(row["trial"]).exists()
         strips = sorted(folder.samples(row["trial"]).glob("epoch-*.png"))
         assert strips[0].name == "epoch-001.png"
         with Image.open(strips[-1]) as strip:
@@ -102,6 +111,15 @@ def test_the_record_names_data_versions_and_baselines(finished_study):
     assert record["versions"]["ray"]
     assert record["baselines"]["gray"]["val_swd"] > record["baselines"]["mean chroma"]["val_swd"] > 0
     assert record["config"]["trials"] == 6
+
+
+def test_the_precision_is_measured_said_and_recorded(finished_study):
+    path, out = finished_study
+    precision = json.loads(StudyFolder(path).config.read_text())["precision"]
+    suitable = suitable_precisions((), processor_flags())
+    assert precision["name"] in suitable
+    assert set(precision["images_per_second"]) == (set(suitable) if len(suitable) > 1 else set())
+    assert f"computes in {precision['name']}" in out
 
 
 def test_the_end_shows_ranking_baselines_files_and_commands_that_exist(finished_study):
@@ -135,9 +153,13 @@ def test_a_study_stopped_in_the_middle_goes_on_and_loses_nothing(how, start_sear
         assert f"--resume {name}" in out
     before = read_epochs(folder).to_pylist()
     assert before
+    running = [row["trial"] for row in read_trials(folder).to_pylist() if row["state"] == "RUNNING"]
+    states = [folder.last_state(number) for number in running if folder.last_state(number).exists()]
+    damage(states[0])
 
     resumed = run_search("--resume", name)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert f"{states[0]} is damaged" in resumed.stdout
     assert_accounted_for(folder.path, trials=4, epochs=3)
     after = {(row["trial"], row["epoch"]): row for row in read_epochs(folder).to_pylist()}
     for row in before:

@@ -43,7 +43,10 @@ ARCHITECTURES = (
     UNET,
     ("pix2pix", {"width": 32, "encoder": "mobilenetv2", "unfrozen_layers": 20}),
     ("pix2pix", {"width": 32, "depth": 4, "head": "chroma"}),
-    ("pix2pix", {"width": 32, "depth": 4, "head": "chroma", "lambda": 20.0}),  # the networks of the one before
+    (
+        "pix2pix",
+        {"width": 32, "depth": 4, "head": "chroma", "lambda": 20.0},
+    ),  # the networks of the one before
     ("cnn", {"width": 32, "depth": 4, "batch_norm": True}),
 )
 
