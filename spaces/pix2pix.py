@@ -12,7 +12,7 @@ ENCODER_KERNELS = 51
 
 PERCEPTUAL_WEIGHTS = (0.0, 1.0, 10.0, 100.0)
 """Weight 1 pulls at a pixel about as hard as lambda 3 (measured on drawn birds, with features of random weights), so
-these reach from below the lowest lambda to half-way up its range. Choices, since a log range has no 0, which is the
+these reach from below the lowest lambda to as far as a high one. Choices, since a log range has no 0, which is the
 original loss and needs no second network, and a switch for it would be a parameter that no model takes."""
 
 

@@ -209,7 +209,9 @@ def test_imagenet_lies_where_keras_itself_looks(network: Network, monkeypatch: p
 
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
     with pytest.raises(LookupError):
-        getattr(keras.applications, network.architectures[0])(include_top=False, weights="imagenet")
+        getattr(keras.applications, network.architectures[0])(
+            input_shape=(224, 224, 3), include_top=False, weights="imagenet"
+        )
     assert asked == [(network.url.rpartition("/")[2], network.url)]
 
 
