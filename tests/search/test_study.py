@@ -239,6 +239,7 @@ def test_a_damaged_photo_is_skipped_and_named_and_a_study_sticks_to_its_data(
     assert "has changed since the study damaged began" in resumed.stderr
 
 
+@pytest.mark.slow
 def test_a_study_with_a_perceptual_loss_sticks_to_its_weights(run_search, storage, vgg16_weights, tmp_path):
     weights = tmp_path / "vgg.weights.h5"
     weights.write_bytes(vgg16_weights.read_bytes())

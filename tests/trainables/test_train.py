@@ -57,6 +57,7 @@ def test_a_model_is_trained_and_kept_with_a_strip(photos: Path, tmp_path: Path) 
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["model.safetensors", "strip.png"]
 
 
+@pytest.mark.slow
 def test_a_perceptual_loss_is_trained_on_with_weights_from_a_file(
     photos: Path, tmp_path: Path, vgg16_weights: Path
 ) -> None:

@@ -58,6 +58,12 @@ def run(steps, config, other=None):
     return json.loads(process.stdout.splitlines()[-1])
 
 
+@pytest.fixture(scope="module")
+def whole(pack, tmp_path_factory):
+    """What a trial reports that nothing interrupts."""
+    return run(3, settings(tmp_path_factory.mktemp("whole"), pack))
+
+
 def curve(results):
     """What must repeat to the bit: everything but the times."""
     own = ("epoch_seconds", "notice")
@@ -65,9 +71,8 @@ def curve(results):
 
 
 def test_a_trial_killed_and_started_again_reports_its_last_epoch_once_more_and_goes_on_bitwise(
-    pack, tmp_path
+    pack, tmp_path, whole
 ):
-    whole = run(3, settings(tmp_path / "whole", pack))
     first = run(2, settings(tmp_path / "cut", pack))
     second = run(2, settings(tmp_path / "cut", pack))
     assert [result["epoch"] for result in second] == [2, 3]
@@ -98,8 +103,7 @@ def damage(path):
     path.write_bytes(content)
 
 
-def test_a_damaged_state_is_named_and_the_one_before_taken_up(pack, tmp_path):
-    whole = run(3, settings(tmp_path / "whole", pack))
+def test_a_damaged_state_is_named_and_the_one_before_taken_up(pack, tmp_path, whole):
     run(2, settings(tmp_path / "cut", pack))
     damage(tmp_path / "cut" / "last.safetensors")
     again = run(3, settings(tmp_path / "cut", pack))
@@ -119,8 +123,8 @@ def test_without_a_whole_state_the_trial_begins_again_and_comes_to_the_same(pack
     assert "goes on after epoch 0" in again[0]["notice"]
 
 
-def test_a_process_killed_while_it_saves_goes_on_from_the_state_before(pack, tmp_path):
-    whole = run(3, settings(tmp_path / "whole", pack))
+@pytest.mark.slow
+def test_a_process_killed_while_it_saves_goes_on_from_the_state_before(pack, tmp_path, whole):
     run(2, settings(tmp_path / "cut", pack))
     (tmp_path / "cut" / "last.safetensors").unlink()
     again = run(3, settings(tmp_path / "cut", pack))
@@ -154,6 +158,7 @@ def test_a_step_out_of_memory_fails_with_the_batch_size_and_the_remedy(pack, tmp
     assert "out of memory with batches of 16 pictures: take a smaller --batch-size" in process.stderr
 
 
+@pytest.mark.slow
 def test_a_trial_takes_its_perceptual_loss_from_the_weights_it_is_given(pack, tmp_path, vgg16_weights):
     config = settings(tmp_path, pack, "pix2pix", perceptual_weight=10.0)
     (result,) = run(1, config | {"perceptual_weights": str(vgg16_weights)})
