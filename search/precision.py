@@ -49,8 +49,12 @@ class PrecisionCheck:
         params = plan.references[0][1] if plan.references else complete({}, plan.space)
         # Its network would have to be loaded, and what it adds is the same for every precision's choice.
         params = {name: value for name, value in params.items() if name != "perceptual_weight"}
-        task = ray.remote(num_cpus=plan.config.cpus_per_trial, num_gpus=plan.gpus_per_trial)(_measure)
-        self._task = task.remote(
+        task = ray.remote(
+            num_cpus=plan.config.cpus_per_trial,
+            num_gpus=plan.gpus_per_trial,
+            max_calls=1,  # what comes next into this process may want another number of threads
+        )
+        self._task = task(_measure).remote(
             plan.model,
             params,
             image_size=plan.image_size,

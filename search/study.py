@@ -363,7 +363,7 @@ class _Baselines:
     def __init__(self, pack: Path, seed: int, weights: str | None) -> None:
         import ray
 
-        self._task = ray.remote(num_cpus=0)(_score_baselines).remote(str(pack), seed, weights)
+        self._task = ray.remote(num_cpus=0, max_calls=1)(_score_baselines).remote(str(pack), seed, weights)
 
     def get(self, *, wait: bool) -> Baselines:
         """Give them; none where they could not be taken or, without `wait`, are not there yet."""

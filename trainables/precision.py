@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from trainables.data.pack import Pack
-from trainables.loop import Loop, Training, make_loop
+from trainables.loop import Loop, Training, forget_loops, make_loop
 from trainables.params import Precision
 
 _SECONDS = 1.0
@@ -32,7 +32,17 @@ def choose(training: Training, image_size: int, suitable: Sequence[Precision]) -
     """Measure the training step of `training` in each suitable precision; a single one is taken as it is."""
     if len(suitable) == 1:
         return Choice(suitable[0], {})
-    pack = _noise(image_size, training.batch_size * _STEPS)
+    rates = _rates(training, _noise(image_size, training.batch_size * _STEPS), suitable)
+    # What was measured is not trained on, and would be in the way.
+    forget_loops()
+    fastest = max(suitable, key=lambda name: rates[name])
+    if rates[fastest] < _WORTH * rates.get("float32", 0.0):
+        fastest = "float32"
+    return Choice(fastest, {str(name): rate for name, rate in rates.items()})
+
+
+def _rates(training: Training, pack: Pack, suitable: Sequence[Precision]) -> dict[Precision, float]:
+    """Images a second."""
     loops: dict[Precision, Loop] = {
         name: make_loop(replace(training, precision=name, encoder_weights=None), pack) for name in suitable
     }
@@ -46,11 +56,7 @@ def choose(training: Training, image_size: int, suitable: Sequence[Precision]) -
             loop.train_epoch()
             seconds[name] += time.perf_counter() - start
             epochs[name] += 1
-    rates = {name: epochs[name] * loops[name].images_per_epoch / seconds[name] for name in suitable}
-    fastest = max(suitable, key=lambda name: rates[name])
-    if rates[fastest] < _WORTH * rates.get("float32", 0.0):
-        fastest = "float32"
-    return Choice(fastest, {str(name): rate for name, rate in rates.items()})
+    return {name: epochs[name] * loops[name].images_per_epoch / seconds[name] for name in suitable}
 
 
 def _noise(image_size: int, train: int) -> Pack:

@@ -15,6 +15,7 @@ from trainables.models.pretrained import WeightsError
 from trainables.models.unet import build_unet
 from trainables.params import ParamsError, Pix2PixParams
 from trainables.perceptual import PerceptualLoss
+from trainables.pix2pix import Pix2PixLoop
 
 SMALL: dict[str, Any] = {
     "width": 8,
@@ -96,6 +97,21 @@ def test_a_step_is_the_papers_two_updates_from_the_same_weights(plain_pack: Pack
             if "moving" not in expected.path:  # written plainly, the fake passes twice
                 # Adam's first step is the gradient's sign: of one that is 0 but for rounding it may be either.
                 assert np.isclose(weight, expected.numpy(), rtol=0, atol=2e-5).mean() > 0.99, expected.path
+
+
+def test_a_step_passes_once_through_the_generator_and_once_with_each_picture_through_the_discriminator(
+    plain_pack: Pack,
+) -> None:
+    loop = make(plain_pack)
+    assert isinstance(loop, Pix2PixLoop)
+    shapes = [tf.TensorSpec([16, 32, 32, channels]) for channels in (1, 3)]
+    graph = tf.function(loop.step).get_concrete_function(*shapes).graph
+
+    def normalisations(network: keras.Model) -> int:
+        return sum(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers)
+
+    passes = sum(operation.type == "FusedBatchNormV3" for operation in graph.get_operations())
+    assert passes == normalisations(loop.generator.network) + 2 * normalisations(loop.discriminator)
 
 
 @pytest.fixture(scope="module")

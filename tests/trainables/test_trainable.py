@@ -96,6 +96,16 @@ def test_a_reused_process_trains_the_next_trial_as_a_new_one_would(pack, tmp_pat
     assert curve([reused[1]]) == curve(alone)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_two_processes_of_two_threads_give_the_same_curve_of_a_gan(pack, tmp_path, precision):
+    first, second = (
+        run(2, settings(tmp_path / name, pack, "pix2pix") | {"precision": precision, "threads": 2})
+        for name in ("first", "second")
+    )
+    assert curve(first) == curve(second)
+
+
 def damage(path):
     """Turn over one byte in the middle, as a failing disk would."""
     content = bytearray(path.read_bytes())

@@ -1,9 +1,9 @@
 """Convolutions whose gradients suit a CPU; everywhere else, and in what they compute, they are Keras' own layers.
 
 A convolution's gradient with respect to its kernel is, at each tap of the kernel, a matrix product over all places of
-all pictures. oneDNN's primitive for it reaches a tenth to a half of the processor's matrix rate where maps are small
-and channels are many, which is where pix2pix has most of its weights; the products themselves reach nine tenths.
-Measured by `tests/benchmarks/test_step.py`.
+all pictures. oneDNN's primitive for it falls to a tenth of the processor's matrix rate where maps are small and
+channels are many, which is where pix2pix has most of its weights; the products themselves keep a half and more.
+`tests/benchmarks/kernel_gradients.py` measures both.
 """
 
 from collections.abc import Callable
