@@ -77,6 +77,7 @@ class Pix2PixLoop(Loop):
             self.discriminator = build_patchgan(
                 pack.image_size, width=params.width, norm=params.normalisation, seed=seed
             )
+        """In training; given (gray, colour) in -1..1."""
         self._generator_optimizer = make_adam(
             self._generator.network.trainable_variables, beta_1=_BETA_1, precision=dtype
         )
