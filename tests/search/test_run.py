@@ -76,6 +76,7 @@ def test_too_few_images_are_refused_with_how_many_are_needed(run_search, storage
     assert "20" in refused(run_search, storage, "cnn", "--data", tmp_path, "--encoder-weights", "none")
 
 
+@pytest.mark.slow
 def test_weights_of_another_network_are_refused(run_search, storage, tmp_path):
     import h5py
 

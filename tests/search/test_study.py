@@ -209,6 +209,7 @@ def test_resuming_a_finished_study_only_tells_its_result_again(finished_study, r
     assert read_epochs(path) == before
 
 
+@pytest.mark.slow
 def test_a_damaged_photo_is_skipped_and_named_and_a_study_sticks_to_its_data(
     run_search, few_birds, tmp_path, storage
 ):

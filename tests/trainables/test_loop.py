@@ -184,7 +184,7 @@ def test_kid_is_measured_where_there_are_encoder_weights(pack: Pack, mobilenet_w
     assert np.isfinite(loop.evaluate()["val_kid"])
 
 
-EVERY_KIND = pytest.mark.parametrize(
+@pytest.mark.parametrize(
     ("model", "params", "other"),
     [
         ("cnn", SMALL, {"learning_rate": 3e-3, "dropout": 0.1}),
@@ -193,17 +193,15 @@ EVERY_KIND = pytest.mark.parametrize(
             {"width": 8, "depth": 3, "ema_decay": 0.99},
             {"lambda": 20.0, "dropout": 0.2, "ema_decay": 0.9, "discriminator_learning_rate": 1e-3},
         ),
-        (
+        pytest.param(
             "pix2pix",
             {"width": 8, "encoder": "mobilenetv2", "unfrozen_layers": 3, "head": "chroma"},
             {"lambda": 20.0, "warm_up_epochs": 1, "generator_learning_rate": 1e-3},
+            marks=pytest.mark.slow,
         ),
     ],
     ids=["cnn", "unet", "mobilenetv2"],
 )
-
-
-@EVERY_KIND
 def test_a_restarted_loop_is_bitwise_a_new_one(
     model: str, params: dict[str, Any], other: dict[str, Any], pack: Pack, tmp_path: Path
 ) -> None:

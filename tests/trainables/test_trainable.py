@@ -155,6 +155,7 @@ trial.train()
 """
 
 
+@pytest.mark.slow
 def test_a_step_out_of_memory_fails_with_the_batch_size_and_the_remedy(pack, tmp_path):
     config = json.dumps(settings(tmp_path, pack))
     process = subprocess.run(
