@@ -1,14 +1,22 @@
 """A pack small enough to train on in a test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from trainables.data.pack import Pack
+from trainables.loop import forget_loops
 
 MakePack = Callable[..., Pack]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_loops() -> Iterator[None]:
+    """Each module's networks would otherwise stay to the end, and the collector look through all of them."""
+    yield
+    forget_loops()
 
 
 @pytest.fixture(scope="session")
