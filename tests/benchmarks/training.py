@@ -114,12 +114,12 @@ def main() -> None:
             trained = time.perf_counter() - start
             loop.evaluate()
             whole = time.perf_counter() - start
-            again = rate(runs["step"][0], batch)
+            bare_rate = median(rates["step"])
             print(
                 f"{what}: epoch with input {loop.images_per_epoch / trained / again:.0%} of the step's rate"
             )
             print(
-                f"{what}: epoch with input and evaluation {loop.images_per_epoch / whole / again:.0%}"
+                f"{what}: epoch with input and evaluation {loop.images_per_epoch / whole / bare_rate:.0%}"
                 f" ({whole:.1f} s, {whole - trained:.1f} of them evaluation)"
             )
 
