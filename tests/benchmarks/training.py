@@ -114,17 +114,17 @@ def main() -> None:
             trained = time.perf_counter() - start
             loop.evaluate()
             whole = time.perf_counter() - start
-            bare_rate = median(rates["step"])
-            print(
-                f"{what}: epoch with input {loop.images_per_epoch / trained / again:.0%} of the step's rate"
-            )
+            bare_rate, with_input = median(rates["step"]), loop.images_per_epoch / trained
+            over = with_input / median(rates["tutorial with input"])
+            print(f"{what}: epoch with input {with_input / bare_rate:.0%} of the step's rate")
+            print(f"{what}: epoch with input over tutorial with input {over:.2f}")
             print(
                 f"{what}: epoch with input and evaluation {loop.images_per_epoch / whole / bare_rate:.0%}"
                 f" ({whole:.1f} s, {whole - trained:.1f} of them evaluation)"
             )
 
 
-def matmul_rate(dtype: "object") -> float:
+def matmul_rate(dtype: object) -> float:
     """Floating-point operations a second of a product of two 2048 x 2048 matrices."""
     import tensorflow as tf
 
@@ -135,7 +135,7 @@ def matmul_rate(dtype: "object") -> float:
     return max(rate(lambda: product().numpy(), 1) for _ in range(2)) * 2 * side**3
 
 
-def flops_an_image(loop: "object") -> float:
+def flops_an_image(loop: object) -> float:
     """Of a training step: what its convolutions cost if each tap counts, those that fall on a border too."""
     import keras
 
