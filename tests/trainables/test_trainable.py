@@ -124,6 +124,7 @@ def test_a_damaged_state_is_named_and_the_one_before_taken_up(pack, tmp_path, wh
     assert again[1]["notice"] is None
 
 
+@pytest.mark.slow
 def test_without_a_whole_state_the_trial_begins_again_and_comes_to_the_same(pack, tmp_path):
     first = run(2, settings(tmp_path, pack))
     for name in ("last", "previous"):
