@@ -22,6 +22,8 @@ from trainables.data.pack import PackReport
 _NAMED = 5
 """Skipped images that are named; of the others only the number is."""
 _STATES = {"COMPLETE": "", "PRUNED": "stopped early", "FAIL": "failed", "RUNNING": "unfinished"}
+_WIDE = 140
+"""Columns of a terminal in which a trial's parameters can be read."""
 _SHOWN = ("val_swd", "val_delta_e")
 
 
@@ -97,7 +99,7 @@ def print_end(console: Console, outcome: Outcome) -> None:
     rows = {row["trial"]: row for row in trials.to_pylist()}
     ranked = rank(trials, objective)
     console.print()
-    console.print(_ranking(ranked, rows, outcome.baselines, objective))
+    console.print(_ranking(ranked, rows, outcome.baselines, objective, wide=console.width >= _WIDE))
     for row in rows.values():
         if row["state"] == "FAIL":
             say(console, f"trial {row['trial']} failed: {row['reason']}", style="red")
@@ -120,8 +122,10 @@ def _ranking(
     rows: Mapping[int, dict[str, Any]],
     baselines: Mapping[str, Mapping[str, float]],
     objective: str,
+    *,
+    wide: bool,
 ) -> Table:
-    """All trials and the baselines, best first."""
+    """All trials and the baselines, best first; a narrow one leaves out the parameters."""
     metrics = (objective, *(metric for metric in _SHOWN if metric != objective))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("", justify="right")
@@ -130,7 +134,8 @@ def _ranking(
         table.add_column(metric, justify="right")
     table.add_column("best epoch", justify="right")
     table.add_column("", style="dim")
-    table.add_column("parameters", overflow="fold")
+    if wide:
+        table.add_column("parameters", overflow="fold")
     lines: list[tuple[float, tuple[str | Text, ...]]] = []
     for place, entry in enumerate(ranked, 1):
         row = rows[entry.trial]
@@ -150,7 +155,7 @@ def _ranking(
         marked = Text(f"baseline: {name_of}", style="magenta")
         lines.append((scores.get(objective, float("inf")), ("", marked, *values, "", "", "")))
     for _, cells in sorted(lines, key=lambda line: line[0]):
-        table.add_row(*cells)
+        table.add_row(*cells[: len(table.columns)])
     return table
 
 
