@@ -4,17 +4,18 @@ How it is measured is `trainables.precision`, what suits which device `trainable
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from search.plan import Plan
 from spaces import complete
+from trainables.params import Precision as PrecisionName
 
 
 @dataclass(frozen=True)
 class Precision:
     """The precision of all of a study's trials, and the images a second of each one that was measured."""
 
-    name: Literal["float32", "bfloat16", "float16"]
+    name: PrecisionName
     images_per_second: dict[str, float]
 
     @property
@@ -74,7 +75,7 @@ class PrecisionCheck:
 
 def _measure(
     model: str, params: dict[str, Any], *, image_size: int, batch_size: int, threads: int, gpu_share: float
-) -> tuple[Literal["float32", "bfloat16", "float16"], dict[str, float]]:
+) -> tuple[PrecisionName, dict[str, float]]:
     from trainables import hardware
 
     gpus = hardware.nvidia_gpus() if gpu_share else ()

@@ -7,11 +7,14 @@ TensorFlow, so that a command line can show and check it at once.
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import tyro
 
 Head = Literal["rgb", "chroma"]
+Encoder = Literal["unet", "mobilenetv2"]
+Normalisation = Literal["batch", "instance", "group", "none"]
+Upsampling = Literal["transposed", "resize"]
 Precision = Literal["float32", "bfloat16", "float16"]
 """What networks compute in; weights, losses and what they give out are float32 in any case."""
 
@@ -81,7 +84,7 @@ class Pix2PixParams:
 
     model: ClassVar[str] = "pix2pix"
 
-    encoder: Literal["unet", "mobilenetv2"] = "unet"
+    encoder: Encoder = "unet"
     """The generator's contracting half: a plain U-Net's, or MobileNetV2's."""
 
     lambda_: Annotated[float, tyro.conf.arg(name="lambda")] = 100.0
@@ -99,10 +102,10 @@ class Pix2PixParams:
     dropout: float = 0.5
     """Share of activations dropped in the generator's first three upward stages while training."""
 
-    normalisation: Literal["batch", "instance", "group", "none"] = "batch"
+    normalisation: Normalisation = "batch"
     """Of both networks: over the batch as in the paper, over each picture's channels or groups of them, or none."""
 
-    upsampling: Literal["transposed", "resize"] = "transposed"
+    upsampling: Upsampling = "transposed"
     """How the generator enlarges its maps: transposed convolutions as in the paper, or resizing and a convolution."""
 
     width: int = 64
@@ -227,10 +230,10 @@ def _arguments(cls: type[Params], values: Mapping[str, object]) -> dict[str, Any
 
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
-    "head": ("rgb", "chroma"),
-    "encoder": ("unet", "mobilenetv2"),
-    "normalisation": ("batch", "instance", "group", "none"),
-    "upsampling": ("transposed", "resize"),
+    "head": get_args(Head),
+    "encoder": get_args(Encoder),
+    "normalisation": get_args(Normalisation),
+    "upsampling": get_args(Upsampling),
 }
 _KINDS: Mapping[type, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 

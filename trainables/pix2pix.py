@@ -84,14 +84,13 @@ class Pix2PixLoop(Loop):
         self._discriminator_optimizer = make_adam(
             self.discriminator.trainable_variables, beta_1=_BETA_1, precision=dtype
         )
-        self._set_learning_rates()
-        self._lambda = tf.Variable(params.lambda_, trainable=False, dtype=tf.float32)
-        self._perceptual_weight = tf.Variable(params.perceptual_weight, trainable=False, dtype=tf.float32)
-        self._ema_decay = tf.Variable(params.ema_decay, trainable=False, dtype=tf.float32)
+        self._lambda, self._perceptual_weight, self._ema_decay = (
+            tf.Variable(0.0, trainable=False) for _ in range(3)
+        )
         self._average = None
         if params.ema_decay > 0:
             self._average = build_generator(params, pack.image_size, seed=seed, dtype=dtype)
-            self._average.network.set_weights(self._generator.network.get_weights())
+        self._set_out()
         self._warm_up_steps = self._many(self._warm_up_step)
         if params.encoder == "mobilenetv2":
             names = unfrozen_names(self._generator.network)
@@ -122,6 +121,11 @@ class Pix2PixLoop(Loop):
         redraw(self.discriminator, seed)
         restart(self._generator_optimizer)
         restart(self._discriminator_optimizer)
+        self._set_out()
+
+    def _set_out(self) -> None:
+        """With fresh networks and optimizers, set what else a training begins with."""
+        params = self._params
         self._set_learning_rates()
         self._lambda.assign(params.lambda_)
         self._perceptual_weight.assign(params.perceptual_weight)

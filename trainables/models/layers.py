@@ -10,17 +10,13 @@ it. Under a mixed precision policy the stages follow the policy; the heads of th
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from trainables.models.convolution import Convolution, TransposedConvolution
-from trainables.params import Precision
-
-Normalisation = Literal["batch", "instance", "group", "none"]
-Upsampling = Literal["transposed", "resize"]
+from trainables.params import Normalisation, Precision, Upsampling
 
 KERNEL = 4
 """Side of every convolution of pix2pix (Isola et al. 2017, appendix 6.1)."""
@@ -124,13 +120,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs: tf.Tensor, training: bool = False, mask: None = None) -> tf.Tensor:
         """Normalise float `[n, h, w, c]` by its own statistics while training, else by the kept ones."""
         learning = bool(training and self.trainable)
-        kept = [] if learning else [self.moving_mean.value, self.moving_variance.value]
+        kept = ([], []) if learning else (self.moving_mean.value, self.moving_variance.value)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=self.gamma.value,
             offset=self.beta.value,
-            mean=kept[0] if kept else [],
-            variance=kept[1] if kept else [],
+            mean=kept[0],
+            variance=kept[1],
             epsilon=self.epsilon,
             is_training=learning,
         )

@@ -14,9 +14,7 @@ from trainables.models.convolution import Convolution
 from trainables.models.layers import (
     ArchitectureError,
     BatchNormalization,
-    Normalisation,
     Seeds,
-    Upsampling,
     check_image_size,
     normal,
     redraw,
@@ -24,6 +22,7 @@ from trainables.models.layers import (
     up_stage,
 )
 from trainables.models.pretrained import MOBILENETV2, load
+from trainables.params import Normalisation, Upsampling
 
 SKIPS = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
 """The encoder's activations at 1/2, 1/4, 1/8 and 1/16 of the image's side: 96, 144, 192 and 576 channels."""

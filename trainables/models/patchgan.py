@@ -9,13 +9,13 @@ import keras
 from trainables.models.convolution import Convolution
 from trainables.models.layers import (
     KERNEL,
-    Normalisation,
     Seeds,
     check_image_size,
     down_stage,
     normal,
     normalisation,
 )
+from trainables.params import Normalisation
 
 
 def build_patchgan(image_size: int, *, width: int, norm: Normalisation, seed: int) -> keras.Model:

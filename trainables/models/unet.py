@@ -7,9 +7,7 @@ appendix 6.1.1.
 import keras
 
 from trainables.models.layers import (
-    Normalisation,
     Seeds,
-    Upsampling,
     check_depth,
     check_image_size,
     down_stage,
@@ -17,6 +15,7 @@ from trainables.models.layers import (
     stage_dropout,
     up_stage,
 )
+from trainables.params import Normalisation, Upsampling
 
 
 def build_unet(

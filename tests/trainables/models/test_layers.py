@@ -15,9 +15,7 @@ from trainables.models.layers import (
     ArchitectureError,
     BatchNormalization,
     Dropout,
-    Normalisation,
     Seeds,
-    Upsampling,
     enlarge,
     normalisation,
     precision,
@@ -26,6 +24,7 @@ from trainables.models.layers import (
 from trainables.models.mobilenet_unet import build_mobilenet_unet, redraw_mobilenet_unet
 from trainables.models.patchgan import build_patchgan
 from trainables.models.unet import build_unet
+from trainables.params import Normalisation, Upsampling
 
 Builder = Callable[[int, int], keras.Model]
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainables.models.layers import Normalisation
 from trainables.models.patchgan import build_patchgan
+from trainables.params import Normalisation
 
 
 def pair(image_size: int, count: int = 2) -> list[np.ndarray]:
