@@ -3,16 +3,22 @@
 import os
 import shutil
 from dataclasses import fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 
-from results.store import StudyFolder, open_study, read_config
-from search.config import ConfigError, StudyConfig
+from results.store import StudyFolder, open_study, read_config, read_epochs, read_trials
+from search.config import ConfigError, StudyConfig, flag
+from search.earlier import check_earlier
 from search.machine import this_machine
 from search.plan import Plan, make_plan
 from trainables.data.sources import resolve
 
+_NEEDED = {"gp": ("scipy", "torch"), "cmaes": ("cmaes",)}
+"""Packages that searchers need beside what is always installed."""
 LEAST_FREE = 512 * 2**20
 """Bytes on the storage below which a study is not begun: the weights of a few small trials."""
+_MAY_CHANGE = {"storage", "address", "concurrency", "trials", "epochs", "time_budget", "gpu_hours"}
+"""Settings with other values of which a study goes on."""
 _WORDS = {
     "encoder_weights": ("auto", "imagenet", "none"),
     "perceptual_weights": ("imagenet", "none"),
@@ -35,6 +41,8 @@ def settle(config: StudyConfig) -> StudyConfig:
         data=_absolute(config.data) if config.data else None,
         encoder_weights=_absolute(config.encoder_weights),
         perceptual_weights=_absolute(config.perceptual_weights),
+        enqueue=None if config.enqueue is None else config.enqueue.absolute(),
+        warm_start=tuple(study.absolute() for study in config.warm_start),
     )
 
 
@@ -67,31 +75,63 @@ def admit(config: StudyConfig) -> Plan:
             raise ConfigError(
                 f"--{name.replace('_', '-')} is {spec}, but must be {', '.join(words)} or a file of weights."
             )
+    check_earlier(config.warm_start, plan.model)
+    missing = [name for name in _NEEDED.get(config.searcher, ()) if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"--searcher is {config.searcher}, but that needs {' and '.join(missing)}: pip install"
+            " -e '.[samplers]', or take tpe."
+        )
     resolve(config.data)
     return plan
 
 
-def recorded_config(name: str, given: StudyConfig) -> StudyConfig:
-    """The settings of the study that is to go on, with `--storage` and `--address` as given now.
+def recorded_config(name: str, storage: Path) -> StudyConfig:
+    """The settings with which the study of this name was begun.
 
     Raises
     ------
     StudyError
         There is no such study.
     ConfigError
-        A setting was given that differs from the recorded one.
+        It was recorded by another version.
     """
-    recorded = StudyConfig.from_record(read_config(open_study(given.storage.absolute() / name))["config"])
-    default = StudyConfig()
+    recorded = StudyConfig.from_record(read_config(open_study(storage.absolute() / name))["config"])
+    return replace(recorded, storage=storage.absolute())
+
+
+def extended(recorded: StudyConfig, given: StudyConfig) -> StudyConfig:
+    """The settings with which a study goes on; it may be extended, and run elsewhere, but stays the same study.
+
+    Raises
+    ------
+    ConfigError
+        A setting is given that makes it another study, or takes back what was done.
+    """
     for field in fields(StudyConfig):
         now, then = getattr(given, field.name), getattr(recorded, field.name)
-        if field.name in {"storage", "address"} or now in (getattr(default, field.name), then):
+        if now == then or field.name in _MAY_CHANGE:
             continue
         raise ConfigError(
-            f"{field.name} is {now} now, but {then} in the study {name}: leave it out to go on with that study,"
-            " or start one of another name."
+            f"{flag(field.name)} is {_typed(now)} now, but {_typed(then)} in the study {recorded.name}: leave it out"
+            " to go on with that study, or start one of another name."
         )
-    return replace(recorded, storage=given.storage.absolute(), address=given.address)
+    folder = study_folder(recorded)
+    begun = read_trials(folder)["trial"].to_pylist()
+    done = max(read_epochs(folder)["epoch"].to_pylist(), default=0)
+    for name, now, least, what in (
+        ("trials", given.trials, len(begun), "trials have begun"),
+        ("epochs", given.epochs, done, "epochs have been trained of a trial"),
+    ):
+        if now is not None and now < least:
+            raise ConfigError(
+                f"{flag(name)} is {now}, but in the study {recorded.name} {least} {what}: take {least} or more."
+            )
+    return given
+
+
+def _typed(value: object) -> str:
+    return " ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
 
 
 def _absolute(path: str) -> str:

@@ -3,6 +3,7 @@
 What a setting left open becomes is decided in `search.plan`, from the machine.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -17,6 +18,16 @@ T = TypeVar("T")
 Objective = Literal["val_swd", "val_delta_e", "val_kid"]
 Open = Annotated[T | None, tyro.conf.arg(help_behavior_hint="")]
 """A setting that may be left open; its help text says what then happens."""
+_LEAST = {
+    "trials": 1,
+    "epochs": 1,
+    "batch_size": 1,
+    "concurrency": 1,
+    "eta": 2,
+    "grace": 1,
+    "smoothing": 1,
+    "startup": 1,
+}
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -54,14 +65,42 @@ class StudyConfig:
     batch_size: int = 16
     """Pictures in a training step."""
 
-    objective: Objective = "val_swd"
-    """The metric to minimise: realism (val_swd, val_kid) or closeness to each photo (val_delta_e)."""
+    time_budget: Open[str] = None
+    """Time after which the study ends, such as 90m, 2h or 1d, all its runs together. By default none."""
 
-    scheduler: Literal["asha", "none"] = "asha"
-    """How weak trials are stopped: asha (asynchronous successive halving) or none."""
+    gpu_hours: Open[float] = None
+    """GPU-hours after which the study ends, all its runs together. By default any number."""
 
-    searcher: Literal["tpe", "random"] = "tpe"
-    """How trials are proposed: tpe (Tree-structured Parzen Estimator) or random."""
+    objective: tuple[Objective, ...] = ("val_delta_e", "val_swd")
+    """One to three metrics to minimise: closeness to each photo (val_delta_e), realism (val_swd, val_kid). With
+    several the study looks for the best trade-offs."""
+
+    scheduler: Literal["asha", "asha-promote", "pasha", "hyperband", "none"] = "asha"
+    """How weak trials are stopped: asha (asynchronous successive halving), asha-promote (pauses trials and goes on
+    with the best), pasha (the same, with more epochs only while the ranking still changes), hyperband (asha with
+    several first rungs) or none."""
+
+    eta: int = 2
+    """Of the trials at a rung one in so many goes on; rungs are as many times apart."""
+
+    grace: Open[int] = None
+    """Epochs that every trial has before it can be stopped. By default 2, or more in long trials."""
+
+    smoothing: int = 1
+    """Epochs over which the median is taken when trials are compared at a rung."""
+
+    searcher: Literal["tpe", "random", "gp", "cmaes", "nsga2", "grid"] = "tpe"
+    """How trials are proposed: tpe (Tree-structured Parzen Estimator), random, gp (Gaussian process), cmaes (an
+    evolution strategy), nsga2 (a genetic algorithm for several objectives) or grid."""
+
+    startup: int = 6
+    """Ended trials before tpe, gp and cmaes have a say."""
+
+    enqueue: Open[Path] = None
+    """A JSON file with a list of parameters, such as [{"lambda": 50}], to try before anything is proposed."""
+
+    warm_start: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="STUDY")] = ()
+    """Folder of an earlier study from which the searcher learns, as far as parameters agree; may be repeated."""
 
     seed: int = 0
     """Of the search, the split, the initial weights and the order of the data."""
@@ -97,10 +136,12 @@ class StudyConfig:
         """Refuse what no machine could run."""
         if self.model not in (None, *MODELS):
             raise ConfigError(f"the model is {self.model}, but must be {' or '.join(MODELS)}.")
-        for name, least in (("trials", 1), ("epochs", 1), ("batch_size", 1), ("concurrency", 1)):
+        for name, least in _LEAST.items():
             value = getattr(self, name)
             if value is not None and value < least:
-                raise ConfigError(f"{_flag(name)} is {value}, but must be {least} or more.")
+                raise ConfigError(f"{flag(name)} is {value}, but must be {least} or more.")
+        self._check_objectives()
+        self._check_budgets()
         if self.cpus_per_trial < 1:
             raise ConfigError(f"--cpus-per-trial is {self.cpus_per_trial}, but a trial needs 1 or more.")
         if self.gpus_per_trial is not None and not _valid_share(self.gpus_per_trial):
@@ -131,12 +172,34 @@ class StudyConfig:
                 f"--storage is {self.storage}, but must be a folder: mount the bucket, or take a network folder."
             )
 
+    def _check_objectives(self) -> None:
+        if not 1 <= len(self.objective) <= 3 or len(set(self.objective)) < len(self.objective):
+            raise ConfigError(
+                f"--objective is {' '.join(self.objective) or 'empty'}, but must be one to three different metrics,"
+                " such as val_delta_e val_swd."
+            )
+        if self.searcher == "cmaes" and len(self.objective) > 1:
+            raise ConfigError(
+                f"--searcher is cmaes with --objective {' '.join(self.objective)}, but it knows one objective alone:"
+                " name one, or take tpe, gp or nsga2."
+            )
+
+    def _check_budgets(self) -> None:
+        if self.time_budget is not None:
+            seconds_of(self.time_budget)
+        if self.gpu_hours is not None and not 0 < self.gpu_hours < math.inf:
+            raise ConfigError(f"--gpu-hours is {self.gpu_hours:g}, but must be above 0.")
+
     def to_record(self) -> dict[str, Any]:
         """As JSON types, for study.json."""
-        record = asdict(self)
-        record["storage"] = str(self.storage)
-        record["settings"] = list(self.settings)
-        return record
+        return {
+            name: str(value)
+            if isinstance(value, Path)
+            else [str(one) for one in value]
+            if isinstance(value, tuple)
+            else value
+            for name, value in asdict(self).items()
+        }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "StudyConfig":
@@ -154,7 +217,17 @@ class StudyConfig:
                 f"the study was recorded with {', '.join(unknown)}, which this version does not know:"
                 " use the version that study.json names."
             )
-        return cls(**{**record, "storage": Path(record["storage"]), "settings": tuple(record["settings"])})
+        enqueue = record["enqueue"]
+        return cls(
+            **{
+                **record,
+                "storage": Path(record["storage"]),
+                "objective": tuple(record["objective"]),
+                "enqueue": None if enqueue is None else Path(enqueue),
+                "warm_start": tuple(Path(study) for study in record["warm_start"]),
+                "settings": tuple(record["settings"]),
+            }
+        )
 
 
 def is_image_size(pixels: int) -> bool:
@@ -166,5 +239,23 @@ def _valid_share(share: float) -> bool:
     return 0 <= share < 1 or (float(share).is_integer() and share > 0)
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+def flag(name: str) -> str:
+    """A setting as it is typed."""
+    return "--" + {"settings": "set"}.get(name, name.replace("_", "-"))
+
+
+def seconds_of(duration: str) -> float:
+    """Seconds of a duration such as 90m, 2h or 1d.
+
+    Raises
+    ------
+    ConfigError
+        It is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", duration.strip())
+    seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]] if match else 0.0
+    if seconds <= 0:
+        raise ConfigError(
+            f"--time-budget is {duration!r}, but must be a number above 0 with s, m, h or d behind it, such as 90m."
+        )
+    return seconds

@@ -1,9 +1,22 @@
 """What there is to run on: this machine, or all machines of a Ray cluster."""
 
+import logging
 import os
 import subprocess
 from dataclasses import dataclass
 from shutil import which
+
+from search.config import ConfigError
+
+_ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+}
+"""For Ray: no output of its own, relative paths as typed, no telemetry, no tables beside ours, Ctrl-C left to us."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,24 @@ def cluster() -> Machine:
         return int(max(now.get(resource, 0), later.get(resource, 0)))
 
     return Machine(cpus=count("CPU"), gpus=count("GPU"))
+
+
+def connect(address: str | None) -> str | None:
+    """Join the Ray cluster at `address` or on this machine, or start one; give its dashboard's address."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    try:
+        context = ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = f"the cluster at {address}" if address else "the Ray of this machine"
+        raise ConfigError(
+            f"{where} cannot be joined or started ({error}): start a cluster with `ray start --head` and the same"
+            " versions of Ray and Python, name another --address, or leave it out to run on this machine alone."
+        ) from None
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    return f"http://{context.dashboard_url}" if context.dashboard_url else None
 
 
 def _nvidia_gpus() -> int:

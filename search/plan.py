@@ -3,19 +3,19 @@
 A pure function of the settings and the machine, so that `--dry-run` shows what a run would do.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from search.config import ConfigError, StudyConfig
 from search.machine import Machine
-from spaces import Parameter, SpaceError, Value, fix, reference_points, space_of
+from search.points import Point, read_points
+from search.stopping import Stopper, make_stopper
+from spaces import Parameter, SpaceError, fix, reference_points, space_of
+from spaces.grid import grid
 
-ETA = 2
-"""Of successive halving: one trial in ETA goes on at a rung. A GAN's curves are too noisy for a harsher choice."""
-
-
-GRACE = 2
-"""Epochs that every trial has, in studies that are long enough."""
+MOST_GRID_POINTS = 10_000
+"""Of a grid search: beyond that nobody waits for its end."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +49,27 @@ class Plan:
     image_size: int
     concurrency: int
     gpus_per_trial: float
+    grace: int
     space: dict[str, Parameter]
-    references: list[tuple[str, dict[str, Value]]]
+    points: tuple[Point, ...]
     scaled: tuple[str, ...]
 
     @property
     def rungs(self) -> tuple[int, ...]:
         """Epochs after which weak trials are stopped."""
-        if self.config.scheduler == "none":
-            return ()
-        # After its first epoch a GAN says too little of how it will end.
-        rungs, epoch = [], max(1, min(GRACE, self.epochs - 1), self.epochs // ETA**3)
-        while epoch < self.epochs:
-            rungs.append(epoch)
-            epoch *= ETA
-        return tuple(rungs)
+        return self.stopper().rungs
+
+    def stopper(self) -> Stopper:
+        """What decides which trials go on, before it has seen any."""
+        config = self.config
+        return make_stopper(
+            config.scheduler,
+            epochs=self.epochs,
+            eta=config.eta,
+            grace=self.grace,
+            smoothing=config.smoothing,
+            seed=config.seed,
+        )
 
 
 def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) -> Plan:
@@ -81,8 +87,13 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
     full, size = GPU_SIZE, GPU_SIZE if share else CPU_SIZE
     settings = (*_missing(size.settings, config.settings), *config.settings)
     image_size = config.image_size or size.image_size
-    trials = config.trials or (size.trials if share else size.trials * max(1, slots // 2))
     epochs = config.epochs or size.epochs
+    grace = _grace(config, epochs)
+    trials = config.trials or (size.trials if share else size.trials * max(1, slots // 2))
+    if config.gpu_hours is not None and not share:
+        raise ConfigError(
+            f"--gpu-hours is {config.gpu_hours:g}, but the trials use no GPU, there is {machine}: take --time-budget."
+        )
     concurrency = min(config.concurrency or slots, slots, trials)
 
     perceptual = config.perceptual_weights != "none"
@@ -100,6 +111,11 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
             space = fix(space, name, value)
         except SpaceError as error:
             raise ConfigError(f"--set {setting}: {error}") from None
+    points = [Point(name, point, name) for name, point in reference_points(config.model, space)]
+    if config.enqueue is not None:
+        points += read_points(config.enqueue, space)
+    if config.searcher == "grid":
+        trials = _grid_trials(config, space, len(points))
     scaled = [
         f"{what} {ours} instead of {theirs} ({flag} {theirs})"
         for what, given, ours, theirs, flag in (
@@ -131,10 +147,43 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
         image_size=image_size,
         concurrency=concurrency,
         gpus_per_trial=share,
+        grace=grace,
         space=space,
-        references=reference_points(config.model, space)[:trials],
+        points=tuple(points[:trials]),
         scaled=tuple(scaled),
     )
+
+
+def _grace(config: StudyConfig, epochs: int) -> int:
+    """Epochs before a trial can be stopped: after its first a GAN says too little of how it will end."""
+    if config.grace is None:
+        return max(1, min(2, epochs - 1), epochs // config.eta**3)
+    if config.grace >= epochs and config.scheduler != "none":
+        raise ConfigError(
+            f"--grace is {config.grace} with {epochs} epochs, but must be below that, or no trial would ever be"
+            " stopped: take a lower one, more --epochs, or --scheduler none."
+        )
+    return config.grace
+
+
+def _grid_trials(config: StudyConfig, space: dict[str, Parameter], points: int) -> int:
+    """Trials that it takes to see the whole grid, or as many as were asked for."""
+    levels = {name: len(values) for name, values in grid(space).items()}
+    count = math.prod(levels.values())
+    if count > MOST_GRID_POINTS:
+        widest = ", ".join(
+            sorted((name for name in levels if levels[name] > 1), key=lambda name: -levels[name])
+        )
+        raise ConfigError(
+            f"--searcher is grid, but this space has a grid of {count:,} points, but must have {MOST_GRID_POINTS:,}"
+            f" or fewer: hold some of {widest} with --set, or take tpe or random."
+        )
+    if config.trials is not None and config.trials > count + points:
+        raise ConfigError(
+            f"--trials is {config.trials}, but the grid has {count} points beside {points} that come first: take"
+            f" {count + points} or fewer, or leave it out."
+        )
+    return config.trials or count + points
 
 
 def _slots(cpus_per_trial: int, gpus_per_trial: float, machine: Machine) -> int:

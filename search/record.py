@@ -4,8 +4,9 @@ import math
 import shutil
 import signal
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,24 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
 
-from results.store import EPOCHS, METRICS, PARAMS, StudyError, StudyWriter
+from results.store import EPOCHS, METRICS, PARAMS, StudyError, StudyFolder, StudyWriter
+from search.budget import Budget
 from search.live import Display
+from trainables.best import best_epoch
 
 
 class Brake(Stopper):
-    """Ends the run, leaving all trials to be resumed: on Ctrl-C, or when the study can no longer be written."""
+    """Ends the run, leaving all trials to be resumed: on Ctrl-C, when a budget is used up, or when nothing can be
+    written any more.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget) -> None:
         self.error: StudyError | None = None
-        self._interrupted = False
+        self.interrupted = False
+        """Whether it was Ctrl-C."""
+        self.used_up: str | None = None
+        """Which budget ended the run."""
+        self._budget = budget
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Stop no single trial."""
@@ -31,14 +40,15 @@ class Brake(Stopper):
 
     def stop_all(self) -> bool:
         """Whether to end the run."""
-        return self._interrupted or self.error is not None
+        self.used_up = self.used_up or self._budget.used_up
+        return self.interrupted or self.used_up is not None or self.error is not None
 
     @contextmanager
     def on_interrupt(self, notice: Callable[[], None]) -> Iterator[None]:
         """Within this context the first Ctrl-C calls `notice` and ends the run, a second one is Python's own."""
 
         def interrupt(*_: object) -> None:
-            self._interrupted = True
+            self.interrupted = True
             signal.signal(signal.SIGINT, before)
             notice()
 
@@ -56,37 +66,45 @@ class Recorder(Callback):
     ----------
     writer
         Of the study.
-    objective
-        The metric whose lowest value marks a trial's best epoch.
+    objectives
+        The metrics by which a trial's best epoch is told.
     epochs
         Of a trial that is not stopped.
+    gpus
+        Of a trial.
     history
         Rows of the epochs that were recorded before, by trial: of trials that go on.
     display
         Is told everything.
     brake
         Is set when the study's folder can no longer be written.
+    budget
+        Is told what was spent.
     """
 
     def __init__(
         self,
         writer: StudyWriter,
         *,
-        objective: str,
+        objectives: Sequence[str],
         epochs: int,
+        gpus: float,
         history: Mapping[int, list[dict[str, Any]]],
         display: Display,
         brake: Brake,
+        budget: Budget,
     ) -> None:
         self._writer = writer
-        self._objective = objective
+        self._objectives = objectives
         self._epochs = epochs
+        self._gpus = gpus
         # A trial that fails in its set-up ends without having started.
         self._rows: dict[int, dict[int, dict[str, Any]]] = defaultdict(dict)
         for number, rows in history.items():
             self._rows[number] = {row["epoch"]: row for row in rows}
         self._display = display
         self._brake = brake
+        self._budget = budget
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Enter the trial."""
@@ -101,44 +119,45 @@ class Recorder(Callback):
         number = trial.config["number"]
         if result.get("notice"):
             self._display.noticed(number, result["notice"])
-        row = {name: result[name] for name in EPOCHS.names if name in result} | {"trial": number}
-        self._rows[number][result["epoch"]] = {**row, "node": result.get("hostname")}
-        self._guard(lambda: self._writer.record_epoch(row))
-        self._write_trial(trial, "RUNNING", result)
-        self._display.reported(number, row)
+        # A trial that goes on reports its last epoch again, should the process before it not have come to that.
+        if result["epoch"] not in self._rows[number]:
+            row = {name: result[name] for name in EPOCHS.names if name in result} | {
+                "trial": number,
+                "node": result.get("hostname"),
+                "gpu_seconds": result["epoch_seconds"] * self._gpus,
+                "timestamp": datetime.now(UTC),
+            }
+            self._rows[number][result["epoch"]] = row
+            self._guard(lambda: self._writer.record_epoch(row))
+            self._budget.enter(row)
+            self._write_trial(trial, "RUNNING")
+            self._display.reported(number, row)
+        if trial.status == Trial.PAUSED:
+            self._display.paused(number)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Enter that the trial finished, or that it was stopped: then its weights go."""
         number = trial.config["number"]
         stopped = max(self._rows[number], default=0) < self._epochs
-        if stopped and self._brake.error is None:
-            shutil.rmtree(self._writer.folder.checkpoint(number), ignore_errors=True)
-        elif not stopped:
-            # It was for going on after damage, which a finished trial does not.
-            self._writer.folder.previous_state(number).unlink(missing_ok=True)
+        if self._brake.error is None:
+            clean_up(self._writer.folder, number, stopped=stopped)
         self._end(trial, "PRUNED" if stopped else "COMPLETE", None)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Enter that the trial failed, and why."""
-        self._end(trial, "FAIL", failure_reason(_error(trial)))
+        self._end(trial, "FAIL", failure_reason(trial))
 
     def _end(self, trial: Trial, state: str, reason: str | None) -> None:
         number = trial.config["number"]
-        self._write_trial(trial, state, trial.last_result, reason)
+        self._write_trial(trial, state, reason)
         del self._rows[number]
         self._display.ended(number, state, reason)
 
-    def _write_trial(
-        self,
-        trial: Trial,
-        state: str,
-        result: Mapping[str, Any] | None = None,
-        reason: str | None = None,
-    ) -> None:
-        row = trial_row(trial.config, self._rows[trial.config["number"]], self._objective)
-        encoder = (result or {}).get("trainable_encoder_parameters")
-        full = row | {"state": state, "reason": reason, "trainable_encoder_parameters": encoder}
-        self._guard(lambda: self._writer.record_trial(full))
+    def _write_trial(self, trial: Trial, state: str, reason: str | None = None) -> None:
+        config = trial.config
+        rows = self._rows[config["number"]].values()
+        row = trial_row(config["number"], config["reference"], config["params"], rows, self._objectives)
+        self._guard(lambda: self._writer.record_trial(row | {"state": state, "reason": reason}))
 
     def _guard(self, write: Callable[[], None]) -> None:
         try:
@@ -147,25 +166,45 @@ class Recorder(Callback):
             self._brake.error = self._brake.error or error
 
 
+def clean_up(folder: StudyFolder, number: int, *, stopped: bool) -> None:
+    """Delete what an ended trial needs no more: if stopped its weights, else its state before the last."""
+    if stopped:
+        shutil.rmtree(folder.checkpoint(number), ignore_errors=True)
+    else:
+        # It was for going on after damage, which a finished trial does not.
+        folder.previous_state(number).unlink(missing_ok=True)
+
+
 def trial_row(
-    config: Mapping[str, Any], epochs: Mapping[int, Mapping[str, Any]], objective: str
+    number: int,
+    reference: str | None,
+    params: Mapping[str, Any],
+    epochs: Iterable[Mapping[str, Any]],
+    objectives: Sequence[str],
 ) -> dict[str, Any]:
-    """Sum up a trial's epochs (rows by epoch) as a row of `trials.parquet`, without its state."""
+    """Sum up a trial's epochs, rows of their table in any order, as a row of `trials.parquet` without its state."""
+    rows = sorted(epochs, key=lambda one: one["epoch"])
     row: dict[str, Any] = {
-        "trial": config["number"],
-        "reference": config["reference"],
-        "epochs": max(epochs, default=0),
-        **{PARAMS + name: value for name, value in config["params"].items()},
+        "trial": number,
+        "reference": reference,
+        "epochs": len(rows),
+        **{PARAMS + name: value for name, value in params.items()},
     }
-    if epochs:
-        rows = list(epochs.values())
-        best = min(rows, key=lambda one: (_or_infinity(one.get(objective)), one["epoch"]))
+    if rows:
+        best = rows[best_epoch([[_or_infinity(one.get(name)) for name in objectives] for one in rows])]
         row["best_epoch"] = best["epoch"]
         row["seconds"] = sum(one["epoch_seconds"] for one in rows)
+        row["gpu_seconds"] = sum(one["gpu_seconds"] or 0.0 for one in rows)
         row["images_per_second"] = sum(one["images_per_second"] for one in rows) / len(rows)
         row["node"] = rows[-1].get("node")
+        row["trainable_encoder_parameters"] = rows[-1].get("trainable_encoder_parameters")
         row |= {metric: best[metric] for metric in METRICS if metric in best}
     return row
+
+
+def failure_reason(trial: Trial) -> str:
+    """One line that says why a trial failed, out of what Ray wraps around it."""
+    return _reason(_error(trial))
 
 
 def _error(trial: Trial) -> BaseException | None:
@@ -177,8 +216,7 @@ def _error(trial: Trial) -> BaseException | None:
     return error
 
 
-def failure_reason(error: BaseException | None) -> str:
-    """One line that says why a trial failed, out of what Ray wraps around it."""
+def _reason(error: BaseException | None) -> str:
     if error is None:
         return "the trial's process ended without a word"
     cause = getattr(error, "cause", None) or error

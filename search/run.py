@@ -22,7 +22,8 @@ class Command:
     study: tyro.conf.OmitArgPrefixes[StudyConfig]
 
     resume: Open[str] = None
-    """Go on with the study of this name; everything else is as recorded."""
+    """Go on with the study of this name, with the settings it was begun with. More --trials, --epochs, --time-budget
+    or --gpu-hours extend it."""
 
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Show what would be done, and do nothing."""
@@ -36,10 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from trainables.data.sources import DataError
 
     try:
-        command = tyro.cli(
-            Command, args=arguments, prog="python -m search.run", config=(tyro.conf.DisallowNone,)
-        )
-        return _run(command, console)
+        command = _parse(arguments)
+        return _run(command, console, arguments)
     except (ConfigError, DataError, StudyError) as error:
         say(errors, f"error: {error}")
         return 2
@@ -48,12 +47,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _run(command: Command, console: Console) -> int:
-    from search.admission import admit, recorded_config, settle
+def _parse(arguments: Sequence[str] | None, recorded: StudyConfig | None = None) -> Command:
+    """Read the command; what is not given is as `recorded`, where that is there."""
+    return tyro.cli(
+        Command,
+        args=arguments,
+        prog="python -m search.run",
+        default=tyro.MISSING_NONPROP if recorded is None else Command(recorded),
+        config=(tyro.conf.DisallowNone,),
+    )
+
+
+def _run(command: Command, console: Console, arguments: Sequence[str] | None) -> int:
+    from search.admission import admit, extended, recorded_config, settle
     from search.report import print_beginning, print_end, print_plan
 
     if command.resume is not None:
-        config = recorded_config(command.resume, command.study)
+        recorded = recorded_config(command.resume, command.study.storage)
+        # Read again from there, for what is given to differ from what was, be it a default or not.
+        config = extended(recorded, settle(_parse(arguments, recorded).study))
     elif command.study.model is None:
         raise ConfigError("no model is named: type pix2pix or cnn, or --resume NAME.")
     else:
@@ -66,7 +78,7 @@ def _run(command: Command, console: Console) -> int:
 
     outcome = run(config, console, announce=lambda *facts: print_beginning(console, *facts))
     print_end(console, outcome)
-    return INTERRUPTED if outcome.interrupted else 0
+    return INTERRUPTED if outcome.end.interrupted else 0
 
 
 if __name__ == "__main__":

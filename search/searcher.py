@@ -5,140 +5,155 @@ reports every epoch and ends each trial as COMPLETE, PRUNED or FAIL.
 """
 
 import math
-import warnings
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
-import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
-from spaces import Space, Value, suggest
-
-STARTUP = 6
-"""Trials before TPE has a say, the reference points among them; Optuna's ten would be most of a small study."""
-REFERENCE = "reference"
-"""User attribute of a trial that is a reference point: its name."""
-
-
-def open_journal(path: Path, name: str, objective: str) -> optuna.Study:
-    """Open the study of this name in a journal file, or create it there to minimise the objective."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = JournalStorage(JournalFileBackend(str(path)))
-    study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
-    if study.metric_names != [objective]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study.set_metric_names([objective])
-    return study
-
-
-def make_sampler(kind: Literal["tpe", "random"], seed: int) -> optuna.samplers.BaseSampler:
-    """Make the sampler; TPE draws conditional parameters jointly and keeps away from what is running."""
-    if kind == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(
-            multivariate=True, group=True, constant_liar=True, n_startup_trials=STARTUP, seed=seed
-        )
+from search.journal import POINT, REFERENCE, Journal, Values
+from search.points import Point
+from search.proposals import Proposals
+from spaces import Value
 
 
 class OptunaSearcher(Searcher):
-    """Proposes trials until the budget is used up.
+    """Proposes trials as long as there is a free slot and a budget.
 
     Parameters
     ----------
-    study
-        With its sampler; reference points are enqueued in it.
-    space
-        What is drawn from.
-    objective
-        The metric to minimise.
+    proposals
+        The sampler and what it knows.
+    journal
+        Is told everything; None keeps it in memory, as the simulator does.
+    objectives
+        The metrics to minimise.
     epochs
         Of a trial that is not stopped: one that ends earlier is told as PRUNED.
     trials
         The study's budget, those of the journal included.
+    may_start
+        How many trials may run beside those that run already, as things are.
+    affordable
+        Whether the other budgets allow for one more trial.
+    points
+        What is tried first.
     unfinished
-        Trials of the journal that are to go on; they come first.
+        Trials of the journal that are to go on; they come before all others.
+    paused
+        The numbers of those among them that wait at a rung: they need no slot yet.
     configure
         Gives, for a trial's number and parameters, what the trial is told beside them.
     """
 
     def __init__(
         self,
-        study: optuna.Study,
-        space: Space,
+        proposals: Proposals,
+        journal: Journal | None,
         *,
-        objective: str,
+        objectives: Sequence[str],
         epochs: int,
         trials: int,
-        unfinished: Iterable[FrozenTrial],
-        configure: Callable[[int, dict[str, Value]], dict[str, Any]],
+        may_start: Callable[[], int],
+        affordable: Callable[[], bool] = lambda: True,
+        points: Iterable[Point] = (),
+        unfinished: Iterable[FrozenTrial] = (),
+        paused: Collection[int] = (),
+        configure: Callable[[int, dict[str, Value]], dict[str, Any]] = lambda *_: {},
     ) -> None:
-        super().__init__(metric=objective, mode="min")
-        self._study = study
-        self._space = space
-        self._objective = objective
+        super().__init__(metric=list(objectives), mode=["min"] * len(objectives))
+        self._proposals = proposals
+        self._journal = journal
+        self._objectives = tuple(objectives)
         self._epochs = epochs
+        self._trials = trials
+        self._may_start = may_start
+        self._affordable = affordable
         self._configure = configure
-        self._unfinished = list(unfinished)
-        started = [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
-        self._left = trials - len(started)
-        self._running: dict[str, Trial] = {}
+        self._paused = paused
+        self._unfinished = deque(sorted(unfinished, key=lambda trial: trial.number not in paused))
+        begun = journal.trials() if journal is not None else []
+        self._begun = len(begun)
+        known = {trial.user_attrs.get(POINT) for trial in begun}
+        self._points = deque(point for point in points if point.key not in known)
+        self._numbers: dict[str, int] = {}
+        """Of the trials that run or pause, by Tune's names for them."""
+        self._reasons: dict[int, str] = {}
 
     @property
-    def is_done(self) -> bool:
-        """Whether every trial of the budget has ended."""
-        return not (self._left > 0 or self._unfinished or self._running)
+    def running(self) -> int:
+        """How many trials have been handed out and have not ended; some may be paused."""
+        return len(self._numbers)
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """Give the configuration of the next trial, or say that there is none."""
-        if self._unfinished:
-            frozen = self._unfinished.pop(0)
-            trial = Trial(self._study, frozen._trial_id)
-            params: dict[str, Value] = dict(frozen.params)
-        elif self._left > 0:
-            self._left -= 1
-            trial = self._study.ask()
-            params = suggest(trial, self._space)
-        else:
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether no trial will be proposed any more."""
+        return not self._unfinished and (self.all_begun or not self._affordable())
+
+    @property
+    def all_begun(self) -> bool:
+        """Whether all trials of the budget have begun."""
+        return self._begun >= self._trials
+
+    def explain(self, number: int, reason: str) -> None:
+        """Tell why a trial is about to end as failed."""
+        self._reasons[number] = reason
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Give the configuration of the next trial, or None for not now, or say that there will be none."""
+        if self.is_exhausted:
             return str(Searcher.FINISHED)
-        self._running[trial_id] = trial
+        waits = bool(self._unfinished) and self._unfinished[0].number in self._paused
+        if not waits and self._may_start() <= 0:
+            return None
+        if self._unfinished:
+            frozen = self._unfinished.popleft()
+            number, params = frozen.number, dict(frozen.params)
+            reference = frozen.user_attrs.get(REFERENCE)
+        else:
+            number, params, reference = self._begin()
+        self._numbers[trial_id] = number
         return {
-            "number": trial.number,
-            "reference": trial.user_attrs.get(REFERENCE),
+            "number": number,
+            "reference": reference,
             "params": params,
-            "trial": self._configure(trial.number, params),
+            "trial": self._configure(number, params),
         }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Report an epoch; one that the journal has is left as it is."""
-        trial = self._running[trial_id]
-        reported = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
-        if result["epoch"] not in reported:
-            trial.report(result[self._objective], result["epoch"])
+        number, epoch = self._numbers[trial_id], result["epoch"]
+        if epoch not in self._proposals.epochs(number):
+            values = self._values(result)
+            self._proposals.report(number, epoch, values)
+            if self._journal is not None:
+                self._journal.report(number, epoch, values)
 
     def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+        self,
+        trial_id: str,
+        result: dict[str, Any] | None = None,
+        error: bool = False,
     ) -> None:
-        """Tell the journal how the trial ended."""
-        trial = self._running[trial_id]
-        if error or result is None or not math.isfinite(result.get(self._objective, math.nan)):
-            del self._running[trial_id]
-            self._study.tell(trial, state=TrialState.FAIL)
-            return
-        self.on_trial_result(trial_id, result)
-        del self._running[trial_id]
-        if result["epoch"] < self._epochs:
-            self._study.tell(trial, state=TrialState.PRUNED)
+        """Tell the journal how the trial ended; one that was paused ends without a result."""
+        number = self._numbers[trial_id]
+        if result is not None and not error:
+            if all(map(math.isfinite, self._values(result))):
+                self.on_trial_result(trial_id, result)
+            else:
+                error = True
+                self._reasons[number] = f"after epoch {result['epoch']} not finite: {self._named(result)}"
+        del self._numbers[trial_id]
+        reported = self._proposals.epochs(number)
+        if error or not reported:
+            state = TrialState.FAIL
         else:
-            # A trial is worth its best epoch, whose weights are kept, and not the chance of its last one.
-            reported = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
-            self._study.tell(trial, min(reported.values()))
+            state = TrialState.COMPLETE if max(reported) >= self._epochs else TrialState.PRUNED
+        values = self._proposals.end(number, state)
+        reason = self._reasons.pop(number, None)
+        if self._journal is not None:
+            self._journal.end(number, state, values, reason)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the journal is the state."""
@@ -146,10 +161,20 @@ class OptunaSearcher(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         """Nothing to restore: the journal is the state."""
 
+    def _begin(self) -> tuple[int, dict[str, Value], str | None]:
+        point = self._points.popleft() if self._points else None
+        proposed = self._proposals.propose(self._begun, None if point is None else point.params)
+        if self._journal is not None:
+            attributes = {} if point is None else {POINT: point.key}
+            if point is not None and point.reference is not None:
+                attributes[REFERENCE] = point.reference
+            self._journal.begin(proposed.params, proposed.distributions, attributes, proposed.system_attrs)
+        self._begun += 1
+        return self._begun - 1, dict(proposed.params), None if point is None else point.reference
 
-def enqueue_references(study: optuna.Study, points: Sequence[tuple[str, dict[str, Value]]]) -> None:
-    """Put the reference points that the study does not have yet first in line."""
-    known = {trial.user_attrs.get(REFERENCE) for trial in study.get_trials(deepcopy=False)}
-    for name, point in points:
-        if name not in known:
-            study.enqueue_trial(point, user_attrs={REFERENCE: name})
+    def _values(self, result: dict[str, Any]) -> Values:
+        return tuple(float(result.get(name, math.nan)) for name in self._objectives)
+
+    def _named(self, result: dict[str, Any]) -> str:
+        values = zip(self._objectives, self._values(result), strict=True)
+        return ", ".join(f"{name} {value}" for name, value in values)

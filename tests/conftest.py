@@ -131,3 +131,15 @@ def finished_study(run_search, storage):
     run = run_search("pix2pix", "--name", "finished", *size)
     assert run.returncode == 0, run.stdout + run.stderr
     return storage / "finished", run.stdout
+
+
+@pytest.fixture(scope="session")
+def damage():
+    """Turn over one byte in the middle of a file, as a failing disk would."""
+
+    def damage(path):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        path.write_bytes(content)
+
+    return damage

@@ -4,6 +4,7 @@ The only module here that knows Ray. TensorFlow is imported where a trial starts
 the process which runs the search can name this class without loading it.
 """
 
+import json
 import math
 import time
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
+
+from trainables.best import best_epoch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +44,8 @@ class TrialConfig:
     `last`, `previous`, `best` and `samples` are the files of the training state, of the one an epoch earlier and of
     the inference weights, and the folder of the picture strips; `strip_epochs` are the epochs after which a strip is
     made, beside the last one and each that is the best so far. A `gpu_share` below 1 caps the GPU's memory at that
-    share.
+    share. `lock` is the file that names the run of the study to which its trials belong, and `run` the one that
+    started this trial.
     """
 
     number: int
@@ -51,7 +55,7 @@ class TrialConfig:
     epochs: int
     batch_size: int
     seed: int
-    objective: str
+    objectives: tuple[str, ...]
     encoder_weights: str | None
     perceptual_weights: str | None
     precision: "Precision"
@@ -62,6 +66,8 @@ class TrialConfig:
     best: str
     samples: str
     strip_epochs: tuple[int, ...]
+    lock: str
+    run: str
 
 
 class Trial(tune.Trainable):
@@ -71,7 +77,7 @@ class Trial(tune.Trainable):
     _pack: "Pack"
     _loop: "Loop"
     _photos: "np.ndarray"
-    _best: float
+    _values: list[list[float]]
     _unreported: dict[str, Any] | None
     _notice: str | None
 
@@ -118,7 +124,8 @@ class Trial(tune.Trainable):
             except tf.errors.ResourceExhaustedError as error:
                 raise OutOfMemoryError(self._trial.batch_size) from error
         notice, self._notice = self._notice, None
-        return {**result, "notice": notice}
+        # What was saved may be the last epoch of a study that has become longer since.
+        return {**result, "notice": notice, "done": result["epoch"] >= self._trial.epochs}
 
     def _epoch(self) -> dict[str, Any]:
         trial, loop = self._trial, self._loop
@@ -126,16 +133,16 @@ class Trial(tune.Trainable):
         losses = loop.train_epoch()
         trained = time.perf_counter()
         metrics = loop.evaluate()
-        objective = metrics[trial.objective]
-        if not math.isfinite(objective):
-            raise ArithmeticError(
-                f"{trial.objective} is {objective} after epoch {loop.epoch}: the training diverged"
-            )
-        improved = objective < self._best
+        values = [metrics[name] for name in trial.objectives]
+        for name, value in zip(trial.objectives, values, strict=True):
+            if not math.isfinite(value):
+                raise ArithmeticError(f"{name} is {value} after epoch {loop.epoch}: the training diverged")
+        self._check_run()
+        self._values.append(values)
+        improved = best_epoch(self._values) == len(self._values) - 1
         if improved or loop.epoch in trial.strip_epochs or loop.epoch == trial.epochs:
             self._save_strip()
         if improved:
-            self._best = objective
             loop.export(Path(trial.best))
         result = {
             "epoch": loop.epoch,
@@ -144,12 +151,11 @@ class Trial(tune.Trainable):
             "images_per_second": loop.images_per_epoch / (trained - start),
             "epoch_seconds": time.perf_counter() - start,
             "trainable_encoder_parameters": loop.trainable_encoder_parameters,
-            "done": loop.epoch >= trial.epochs,
         }
         last = Path(trial.last)
         if last.exists():
             last.replace(trial.previous)
-        loop.save(last, {"result": result, "best": self._best})
+        loop.save(last, {"result": result, "values": self._values})
         return result
 
     def _open_pack(self, trial: TrialConfig) -> None:
@@ -164,7 +170,7 @@ class Trial(tune.Trainable):
         from trainables.checkpoint import DamagedError
 
         self._trial = trial
-        self._best = math.inf
+        self._values = []
         self._unreported = self._notice = None
         damages = []
         for state in (Path(trial.last), Path(trial.previous)):
@@ -175,10 +181,16 @@ class Trial(tune.Trainable):
             except DamagedError as error:
                 damages.append(str(error))
                 continue
-            self._best, self._unreported = note["best"], note["result"]
+            self._values, self._unreported = note["values"], note["result"]
             break
         if damages:
             self._notice = f"{' '.join(damages)} It goes on after epoch {self._loop.epoch}."
+
+    def _check_run(self) -> None:
+        """Write no more when the study's process has died and another one goes on with this trial."""
+        owner = json.loads(Path(self._trial.lock).read_text(encoding="utf-8"))
+        if owner["run"] != self._trial.run:
+            raise RuntimeError(f"the study goes on in process {owner['pid']} on {owner['host']}")
 
     def _save_strip(self) -> None:
         from trainables.strip import save_strip, strip

@@ -39,7 +39,7 @@ def config(folder: Path, pack: Path, params: dict[str, Any], threads: int = 1) -
         "epochs": 8,
         "batch_size": 16,
         "seed": 0,
-        "objective": "val_swd",
+        "objectives": ("val_delta_e", "val_swd"),
         "encoder_weights": None,
         "perceptual_weights": None,
         "precision": "bfloat16",

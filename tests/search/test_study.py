@@ -11,57 +11,19 @@ import h5py
 import optuna
 import psutil
 import pytest
-from optuna.trial import TrialState
 from PIL import Image
 
 from results.store import StudyFolder, read_epochs, read_trials
-from search.searcher import open_journal
 from spaces import reference_points, space_of
+from trainables.best import best_epoch
 from trainables.hardware import processor_flags, suitable_precisions
 
 SIZE = ("--trials", "4", "--epochs", "3", "--set", "batch_norm=false")
 
 
-def wait_for(condition, process, seconds=120):
-    """Wait until `condition` holds; a process that ends before that fails the test with what it printed."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if process.poll() is not None:
-            pytest.fail("it ended too early: " + "\n".join(process.communicate()))
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.05)
-
-
-def damage(path):
-    """Turn over one byte in the middle, as a failing disk would."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
-
-
-def assert_accounted_for(path, trials, epochs):
-    """Every trial ended, every epoch is there once, and table, epochs and journal agree."""
-    rows = {row["trial"]: row for row in read_trials(path).to_pylist()}
-    assert sorted(rows) == list(range(trials))
-    seen = [(row["trial"], row["epoch"]) for row in read_epochs(path).to_pylist()]
-    assert len(seen) == len(set(seen))
-    journal = open_journal(StudyFolder(path).journal, path.name, "val_swd").trials
-    states = {TrialState.COMPLETE: "COMPLETE", TrialState.PRUNED: "PRUNED", TrialState.FAIL: "FAIL"}
-    for number, row in rows.items():
-        own = [epoch for trial, epoch in seen if trial == number]
-        assert own == list(range(1, row["epochs"] + 1))
-        assert row["state"] == states[journal[number].state]
-        assert sorted(journal[number].intermediate_values) == own
-        if row["state"] == "COMPLETE":
-            assert row["epochs"] == epochs
-        if row["state"] == "PRUNED":
-            assert row["epochs"] < epochs
-    return rows
-
-
-def test_a_study_accounts_for_every_trial_and_epoch(finished_study):
+def test_a_study_accounts_for_every_trial_and_epoch(finished_study, accounted_for):
     path, _ = finished_study
-    rows = assert_accounted_for(path, trials=6, epochs=3)
+    rows = accounted_for(path, trials=6, epochs=3)
     assert "COMPLETE" in {row["state"] for row in rows.values()}
     assert "PRUNED" in {row["state"] for row in rows.values()}
 
@@ -71,9 +33,10 @@ def test_a_trials_row_shows_its_best_epoch(finished_study):
     epochs = read_epochs(path).to_pylist()
     for row in read_trials(path).to_pylist():
         own = [epoch for epoch in epochs if epoch["trial"] == row["trial"]]
-        best = min(own, key=lambda epoch: epoch["val_swd"])
+        best = own[best_epoch([(epoch["val_delta_e"], epoch["val_swd"]) for epoch in own])]
         assert row["best_epoch"] == best["epoch"]
         assert row["val_delta_e"] == best["val_delta_e"]
+        assert row["gpu_seconds"] == 0
         assert row["seconds"] == pytest.approx(sum(epoch["epoch_seconds"] for epoch in own))
         assert all(math.isfinite(row[metric]) for metric in ("val_swd", "val_psnr", "val_ssim", "val_l1"))
 
@@ -134,38 +97,27 @@ def test_the_end_shows_ranking_baselines_files_and_commands_that_exist(finished_
     assert (path / "gallery.html").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        pytest.param(signal.SIGINT, id="ctrl-c"),
-        pytest.param(signal.SIGKILL, id="kill -9", marks=pytest.mark.slow),
-    ],
-)
-def test_a_study_stopped_in_the_middle_goes_on_and_loses_nothing(how, start_search, run_search, storage):
-    name = f"stopped-by-{how.name}"
+def test_a_study_stopped_by_ctrl_c_goes_on_and_loses_nothing(
+    start_search, run_search, storage, wait_for, accounted_for, damage
+):
+    name = "stopped"
     folder = StudyFolder(storage / name)
     process = start_search("cnn", "--name", name, *SIZE, "--encoder-weights", "none", start_new_session=True)
     wait_for(lambda: folder.epochs.is_dir() and len(list(folder.epochs.glob("*.parquet"))) >= 2, process)
-    process.send_signal(how)
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == (130 if how == signal.SIGINT else -how), out + err
-    if how == signal.SIGINT:
-        assert f"--resume {name}" in out
+    assert process.returncode == 130, out + err
+    assert f"--resume {name}" in out
     before = read_epochs(folder).to_pylist()
     assert before
-    damaged = None
-    if (
-        how == signal.SIGINT
-    ):  # after a kill the trials' processes live on for a moment, and may save once more
-        running = [row["trial"] for row in read_trials(folder).to_pylist() if row["state"] == "RUNNING"]
-        states = map(folder.last_state, running)
-        damaged = next(state for state in states if state.exists())
-        damage(damaged)
+    running = [row["trial"] for row in read_trials(folder).to_pylist() if row["state"] == "RUNNING"]
+    damaged = next(state for state in map(folder.last_state, running) if state.exists())
+    damage(damaged)
 
     resumed = run_search("--resume", name)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    assert damaged is None or f"{damaged} is damaged" in resumed.stdout
-    assert_accounted_for(folder.path, trials=4, epochs=3)
+    assert f"{damaged} is damaged" in resumed.stdout
+    accounted_for(folder.path, trials=4, epochs=3)
     after = {(row["trial"], row["epoch"]): row for row in read_epochs(folder).to_pylist()}
     for row in before:
         assert after[row["trial"], row["epoch"]]["val_swd"] == row["val_swd"]
@@ -173,7 +125,7 @@ def test_a_study_stopped_in_the_middle_goes_on_and_loses_nothing(how, start_sear
 
 @pytest.mark.slow
 def test_a_trial_whose_process_is_killed_is_recorded_with_the_reason_and_the_study_goes_on(
-    start_search, storage
+    start_search, storage, wait_for, accounted_for
 ):
     folder = StudyFolder(storage / "killed-trial")
     process = start_search("cnn", "--name", folder.path.name, *SIZE, "--encoder-weights", "none")
@@ -185,7 +137,7 @@ def test_a_trial_whose_process_is_killed_is_recorded_with_the_reason_and_the_stu
     victim.kill()
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, out + err
-    rows = assert_accounted_for(folder.path, trials=4, epochs=3)
+    rows = accounted_for(folder.path, trials=4, epochs=3)
     failed = [row for row in rows.values() if row["state"] == "FAIL"]
     assert len(failed) == 1
     assert "process died" in failed[0]["reason"]
@@ -199,10 +151,28 @@ def test_a_name_that_is_taken_is_refused_with_how_to_resume(finished_study, run_
     assert "--resume finished" in run.stderr
 
 
-def test_resuming_with_other_settings_is_refused_by_their_names(finished_study, run_search):
-    run = run_search("cnn", "--resume", "finished")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("cnn",), "--model is cnn now, but pix2pix in the study finished"),
+        (("--set", "dropout=0.1"), "--set is width=16 dropout=0.1 now, but width=16 in the study finished"),
+        (("--data", "other birds"), "--data is other birds now, but"),
+        (
+            ("--objective", "val_swd"),
+            "--objective is val_swd now, but val_delta_e val_swd in the study finished",
+        ),
+        # A default counts as given, too.
+        (("--encoder-weights", "auto"), "--encoder-weights is auto now, but none in the study finished"),
+        (("--trials", "5"), "--trials is 5, but in the study finished 6 trials have begun: take 6 or more"),
+        (("--epochs", "2"), "--epochs is 2, but in the study finished 3 epochs have been trained"),
+    ],
+)
+def test_resuming_as_another_study_is_refused_by_what_differs(finished_study, run_search, arguments, message):
+    before = StudyFolder(finished_study[0]).config.read_bytes()
+    run = run_search("--resume", "finished", *arguments)
     assert run.returncode == 2
-    assert "model is cnn now, but pix2pix in the study finished" in run.stderr
+    assert message in run.stderr
+    assert StudyFolder(finished_study[0]).config.read_bytes() == before
 
 
 def test_resuming_a_finished_study_only_tells_its_result_again(finished_study, run_search):
@@ -277,5 +247,61 @@ def test_the_journal_is_what_optuna_itself_reads(finished_study):
     )
     study = optuna.load_study(study_name="finished", storage=storage)
     complete = [row for row in read_trials(path).to_pylist() if row["state"] == "COMPLETE"]
-    assert study.best_value == min(row["val_swd"] for row in complete)
-    assert study.metric_names == ["val_swd"]
+    assert study.metric_names == ["val_delta_e", "val_swd"]
+    assert sorted(trial.values for trial in study.trials if trial.values) == sorted(
+        [row["val_delta_e"], row["val_swd"]] for row in complete
+    )
+
+
+@pytest.mark.slow
+def test_a_finished_study_is_extended_by_trials_and_epochs(run_search, storage, accounted_for):
+    size = ("--encoder-weights", "none", "--concurrency", "1")
+    run = run_search("cnn", "--name", "extended", "--trials", "4", "--epochs", "2", *size)
+    assert run.returncode == 0, run.stdout + run.stderr
+    before = read_epochs(storage / "extended").to_pylist()
+    more = run_search("--resume", "extended", "--trials", "6", "--epochs", "4")
+    assert more.returncode == 0, more.stdout + more.stderr
+    rows = accounted_for(storage / "extended", trials=6, epochs=4)
+    assert "COMPLETE" in {row["state"] for row in rows.values()}
+    after = {(row["trial"], row["epoch"]): row for row in read_epochs(storage / "extended").to_pylist()}
+    assert all(after[row["trial"], row["epoch"]] == row for row in before)
+    assert max(row["epochs"] for number, row in rows.items() if number < 4) == 4
+
+
+@pytest.mark.slow
+def test_a_time_budget_ends_a_study_which_goes_on_with_a_larger_one(run_search, storage, accounted_for):
+    size = ("--trials", "200", "--epochs", "3", "--encoder-weights", "none")
+    run = run_search("cnn", "--name", "budget", *size, "--time-budget", "8s")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "the time budget is used up" in run.stdout
+    begun = read_trials(storage / "budget").num_rows
+    assert 0 < begun < 200
+    more = run_search("--resume", "budget", "--time-budget", "1h", "--trials", str(begun + 2))
+    assert more.returncode == 0, more.stdout + more.stderr
+    accounted_for(storage / "budget", trials=begun + 2, epochs=3)
+
+
+@pytest.mark.slow
+def test_a_study_learns_from_an_earlier_one_and_tries_what_is_enqueued_first(
+    finished_study, run_search, storage, tmp_path
+):
+    points = tmp_path / "points.json"
+    points.write_text(json.dumps([{"encoder": "unet", "lambda": 55.0}]))
+    options = ("--warm-start", finished_study[0], "--enqueue", points, "--encoder-weights", "none")
+    run = run_search("pix2pix", "--name", "warm", "--trials", "6", "--epochs", "1", *options)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert f"learns from 6 trials of {finished_study[0]}" in run.stdout
+    rows = read_trials(storage / "warm").to_pylist()
+    assert (rows[4]["params.lambda"], rows[4]["reference"]) == (55.0, None)
+
+
+@pytest.mark.slow
+def test_a_running_study_is_not_started_again(start_search, run_search, storage, wait_for):
+    folder = StudyFolder(storage / "held")
+    process = start_search("cnn", "--name", "held", *SIZE, "--encoder-weights", "none")
+    wait_for(folder.lock.exists, process)
+    second = run_search("--resume", "held")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert second.returncode == 2
+    assert f"the study held is running: process {process.pid} on " in second.stderr

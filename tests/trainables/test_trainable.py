@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from trainables.best import best_epoch
 from trainables.checkpoint import load_metadata
 from trainables.data.pack import build_pack
 
@@ -29,6 +30,8 @@ def pack(few_birds, tmp_path_factory):
 
 
 def settings(folder, pack, model="cnn", **params):
+    folder.mkdir(parents=True, exist_ok=True)
+    own_lock(folder, "this")
     return {
         "number": 0,
         "model": model,
@@ -37,7 +40,7 @@ def settings(folder, pack, model="cnn", **params):
         "epochs": 3,
         "batch_size": 16,
         "seed": 0,
-        "objective": "val_swd",
+        "objectives": ["val_delta_e", "val_swd"],
         "encoder_weights": None,
         "precision": "float32",
         "perceptual_weights": None,
@@ -48,7 +51,14 @@ def settings(folder, pack, model="cnn", **params):
         "best": str(folder / "best.safetensors"),
         "samples": str(folder / "samples"),
         "strip_epochs": [1],
+        "lock": str(folder / "study.lock"),
+        "run": "this",
     }
+
+
+def own_lock(folder, run):
+    """Let this run of the study be the one that its trials belong to."""
+    (folder / "study.lock").write_text(json.dumps({"run": run, "pid": 1234, "host": "elsewhere"}))
 
 
 def run(steps, config, other=None):
@@ -83,10 +93,29 @@ def test_a_trial_killed_and_started_again_reports_its_last_epoch_once_more_and_g
 
 def test_the_best_epochs_weights_are_kept_and_strips_are_made_at_rungs_and_the_end(pack, tmp_path):
     results = run(3, settings(tmp_path, pack))
-    best = min(results, key=lambda result: result["val_swd"])
+    best = results[best_epoch([(result["val_delta_e"], result["val_swd"]) for result in results])]
     assert load_metadata(tmp_path / "best.safetensors")["epoch"] == best["epoch"]
     strips = {int(path.stem.removeprefix("epoch-")) for path in (tmp_path / "samples").iterdir()}
     assert {1, 3, best["epoch"]} <= strips
+
+
+def test_a_finished_trial_goes_on_when_the_study_has_become_longer(pack, tmp_path, whole):
+    run(2, settings(tmp_path, pack) | {"epochs": 2})
+    longer = run(2, settings(tmp_path, pack))
+    assert [(result["epoch"], result["done"]) for result in longer] == [(2, False), (3, True)]
+    assert longer[1]["val_swd"] == whole[2]["val_swd"]
+
+
+def test_a_trial_of_an_earlier_run_of_the_study_writes_no_more(pack, tmp_path):
+    config = settings(tmp_path, pack)
+    run(1, config)
+    before = {file: file.read_bytes() for file in tmp_path.glob("*.safetensors")}
+    own_lock(tmp_path, "the next")
+    command = [sys.executable, "-c", SCRIPT, json.dumps([2, config, None])]
+    process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    assert process.returncode == 1
+    assert "the study goes on in process 1234 on elsewhere" in process.stderr
+    assert {file: file.read_bytes() for file in tmp_path.glob("*.safetensors")} == before
 
 
 def test_a_reused_process_trains_the_next_trial_as_a_new_one_would(pack, tmp_path):
@@ -106,14 +135,7 @@ def test_two_processes_of_two_threads_give_the_same_curve_of_a_gan(pack, tmp_pat
     assert curve(first) == curve(second)
 
 
-def damage(path):
-    """Turn over one byte in the middle, as a failing disk would."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
-
-
-def test_a_damaged_state_is_named_and_the_one_before_taken_up(pack, tmp_path, whole):
+def test_a_damaged_state_is_named_and_the_one_before_taken_up(pack, tmp_path, whole, damage):
     run(2, settings(tmp_path / "cut", pack))
     damage(tmp_path / "cut" / "last.safetensors")
     again = run(3, settings(tmp_path / "cut", pack))
@@ -125,7 +147,7 @@ def test_a_damaged_state_is_named_and_the_one_before_taken_up(pack, tmp_path, wh
 
 
 @pytest.mark.slow
-def test_without_a_whole_state_the_trial_begins_again_and_comes_to_the_same(pack, tmp_path):
+def test_without_a_whole_state_the_trial_begins_again_and_comes_to_the_same(pack, tmp_path, damage):
     first = run(2, settings(tmp_path, pack))
     for name in ("last", "previous"):
         damage(tmp_path / f"{name}.safetensors")

@@ -1,0 +1,91 @@
+"""What a study may cost beside its number of trials: time and GPU-hours, over all its runs."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+_TIME = "the time budget"
+_GPU_HOURS = "the budget of GPU-hours"
+
+
+class Budget:
+    """Says whether there is enough for another trial, and when all is used up.
+
+    Parameters
+    ----------
+    seconds, gpu_seconds
+        Of the study, all its runs together; None for any.
+    first_rung
+        Epochs after which a trial can be judged first.
+    gpus
+        Of a trial.
+    rows
+        The study's epochs so far, as rows of its table; what was spent is read from them.
+    clock
+        Seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        seconds: float | None,
+        gpu_seconds: float | None,
+        first_rung: int,
+        gpus: float,
+        rows: Iterable[Mapping[str, Any]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        recorded = list(rows)
+        self._seconds = seconds
+        self._gpu_seconds = gpu_seconds
+        self._first_rung = first_rung
+        self._gpus = gpus
+        self._clock = clock
+        self._start = clock() - busy_seconds(recorded)
+        self._gpu_seconds_spent = 0.0
+        self._epoch_seconds = 0.0
+        self._epochs = 0
+        for row in recorded:
+            self.enter(row)
+
+    def enter(self, row: Mapping[str, Any]) -> None:
+        """Count an epoch."""
+        self._epochs += 1
+        self._epoch_seconds += row["epoch_seconds"]
+        self._gpu_seconds_spent += row["gpu_seconds"] or 0.0
+
+    def shortage(self, running: int) -> str | None:
+        """Which budget is too small for one more trial, beside those that run, to reach its first rung."""
+        needed = self._first_rung * self._epoch_seconds / max(self._epochs, 1)
+        if self._seconds is not None and self._spent() + needed > self._seconds:
+            return _TIME
+        # While the new trial trains so far, all of them use their GPUs.
+        gpu_seconds = self._gpu_seconds_spent + needed * self._gpus * (running + 1)
+        if self._gpu_seconds is not None and gpu_seconds > self._gpu_seconds:
+            return _GPU_HOURS
+        return None
+
+    @property
+    def used_up(self) -> str | None:
+        """Which budget is used up, for a person; None while there is some left."""
+        if self._seconds is not None and self._spent() >= self._seconds:
+            return _TIME
+        if self._gpu_seconds is not None and self._gpu_seconds_spent >= self._gpu_seconds:
+            return _GPU_HOURS
+        return None
+
+    def _spent(self) -> float:
+        return self._clock() - self._start
+
+
+def busy_seconds(rows: Iterable[Mapping[str, Any]]) -> float:
+    """Seconds in which at least one of the epochs was trained, by when each was recorded and how long it took."""
+    busy, until = 0.0, -float("inf")
+    spans = []
+    for row in rows:
+        end = row["timestamp"].timestamp()
+        spans.append((end - row["epoch_seconds"], end))
+    for start, end in sorted(spans):
+        busy += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return busy

@@ -1,0 +1,170 @@
+"""The search itself: from where a study stands to its end, whatever its trials train.
+
+A new study and one that is resumed take the same way: what to run is read from the journal and the tables, which
+for a new study are empty.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ray import tune
+from rich.console import Console
+
+from results.store import StudyWriter
+from search.budget import Budget
+from search.config import seconds_of
+from search.earlier import earlier_trials
+from search.journal import Journal, reopen
+from search.live import Display, Lines, Screen
+from search.plan import Plan
+from search.progress import Progress
+from search.proposals import Proposals
+from search.record import Brake, Recorder, failure_reason
+from search.resume import show, take_up
+from search.scheduler import StudyScheduler
+from search.searcher import OptunaSearcher
+from spaces import Value
+
+_TUNE_FOLDER = ".tune"
+"""Tune's own state, which a study does not need once it has ended: the journal and the tables are its record."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run of a study ended.
+
+    `interrupted` by Ctrl-C, or because a budget was `used_up` (which one, for a person): then trials may be left to
+    run. It took `seconds`.
+    """
+
+    interrupted: bool
+    used_up: str | None
+    seconds: float
+
+
+def conduct(
+    plan: Plan,
+    writer: StudyWriter,
+    console: Console,
+    *,
+    title: str,
+    trainable: type[tune.Trainable],
+    configure: Callable[[int, dict[str, Value]], dict[str, Any]],
+) -> End:
+    """Run what of the study is not done yet, on the Ray cluster that this process is connected to.
+
+    Parameters
+    ----------
+    plan
+        What to do.
+    writer
+        Of the study's folder.
+    console
+        Shows the progress.
+    title
+        What the study is, for a person.
+    trainable
+        Trains a trial: reports `epoch` from 1, `epoch_seconds`, `images_per_second` and the objectives, keeps its
+        own state, and goes on from there when it is started again with the same configuration.
+    configure
+        Gives, for a trial's number and parameters, what the trainable finds as its configuration's `trial`.
+
+    Raises
+    ------
+    StudyError
+        The study's folder can no longer be written; what was recorded before is intact.
+    """
+    config, folder, objectives = plan.config, writer.folder, plan.config.objective
+    if folder.journal.exists():
+        reopen(folder.journal, str(config.name), objectives, plan.epochs)
+    journal = Journal(folder.journal, str(config.name), objectives)
+    stopper = plan.stopper()
+    standing = take_up(journal, writer, stopper, plan.space, objectives, plan.epochs)
+    earlier = earlier_trials(config.warm_start, plan.space, objectives=objectives, epochs=plan.epochs)
+    for notice in standing.notices:
+        console.print(notice, style="yellow", soft_wrap=True, markup=False, highlight=False)
+
+    progress = Progress(trials=plan.trials, epochs=plan.epochs, slots=plan.concurrency, objectives=objectives)
+    show(progress, journal, standing.rows)
+    display: Display = Screen(console, title, progress) if console.is_terminal else Lines(console, progress)
+
+    budget = Budget(
+        seconds=None if config.time_budget is None else seconds_of(config.time_budget),
+        gpu_seconds=None if config.gpu_hours is None else 3600 * config.gpu_hours,
+        first_rung=plan.rungs[0] if plan.rungs else plan.epochs,
+        gpus=plan.gpus_per_trial,
+        rows=standing.rows,
+    )
+    proposals = Proposals(
+        config.searcher,
+        plan.space,
+        objectives=len(objectives),
+        epochs=plan.epochs,
+        seed=config.seed,
+        startup=config.startup,
+        earlier=earlier,
+    )
+    proposals.load(journal.trials())
+
+    searcher = OptunaSearcher(
+        proposals,
+        journal,
+        objectives=objectives,
+        epochs=plan.epochs,
+        trials=plan.trials,
+        may_start=lambda: scheduler.free_slots,
+        affordable=lambda: budget.shortage(scheduler.active) is None,
+        points=plan.points,
+        unfinished=standing.unfinished,
+        paused=standing.paused,
+        configure=configure,
+    )
+    scheduler = StudyScheduler(
+        stopper,
+        objectives,
+        concurrency=plan.concurrency,
+        paused=standing.paused,
+        is_exhausted=lambda: searcher.is_exhausted,
+        on_failure=lambda trial: searcher.explain(trial.config["number"], failure_reason(trial)),
+    )
+    brake = Brake(budget)
+    recorder = Recorder(
+        writer,
+        objectives=objectives,
+        epochs=plan.epochs,
+        gpus=plan.gpus_per_trial,
+        history={trial.number: standing.history(trial.number) for trial in standing.unfinished},
+        display=display,
+        brake=brake,
+        budget=budget,
+    )
+    # All free slots get a trial at once.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(plan.concurrency)
+    with brake.on_interrupt(display.stopping), display:
+        # Not `Tuner`, which pickles searcher and callbacks to restore them: our record is the journal.
+        tune.run(
+            trainable,
+            search_alg=searcher,
+            scheduler=scheduler,
+            num_samples=-1,
+            reuse_actors=True,
+            resources_per_trial={"cpu": config.cpus_per_trial, "gpu": plan.gpus_per_trial},
+            name=_TUNE_FOLDER,
+            storage_path=str(folder.path),
+            callbacks=[recorder],
+            stop=brake,
+            verbose=0,
+            raise_on_failed_trial=False,
+        )
+    shutil.rmtree(folder.path / _TUNE_FOLDER, ignore_errors=True)
+    if brake.error is not None:
+        raise brake.error
+    writer.compact()
+    return End(
+        interrupted=brake.interrupted,
+        used_up=brake.used_up or (None if searcher.all_begun else budget.shortage(0)),
+        seconds=progress.seconds,
+    )

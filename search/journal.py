@@ -1,0 +1,226 @@
+"""The study's Optuna journal: the record of what was proposed, what each epoch brought and how each trial ended.
+
+With one objective an epoch's value is Optuna's intermediate value. Optuna keeps none where there are several; then an
+epoch's values are a user attribute of the trial, `epoch 3: [12.1, 1.9]`.
+"""
+
+import copy
+import json
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from results.store import StudyError
+from trainables.best import best_epoch
+
+SCHEMA_VERSION = 2
+"""Of what this module writes beside Optuna's own."""
+REFERENCE = "reference"
+"""User attribute of a trial that is a reference point: its name."""
+POINT = "point"
+"""User attribute of a trial that was tried before anything was proposed: the key of its point."""
+REASON = "reason"
+"""User attribute of a trial that failed: why."""
+_EPOCH = "epoch "
+_VERSION = "schema_version"
+
+Values = tuple[float, ...]
+
+
+class Journal:
+    """The trials of one study in a journal file. One process writes it; any number may read.
+
+    Parameters
+    ----------
+    path
+        The file, which is made where there is none. One whose end is damaged, as after a power cut, is cut off behind
+        the last whole line; what was there stays beside it under the ending `.damaged`.
+    name
+        The study's.
+    objectives
+        The metrics, all minimised.
+
+    Raises
+    ------
+    StudyError
+        The file holds another study, or other objectives, or was written by another version.
+    """
+
+    def __init__(self, path: Path, name: str, objectives: Sequence[str]) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.loss = mend(path)
+        """What was lost of a damaged end, for a person; empty where nothing was."""
+        # There is one writer, so a lock that a killed one left holds nobody.
+        path.with_name(path.name + ".lock").unlink(missing_ok=True)
+        self._storage = JournalStorage(JournalFileBackend(str(path)))
+        self._several = len(objectives) > 1
+        studies = self._storage.get_all_studies()
+        if not studies:
+            self._create(name, objectives)
+            studies = self._storage.get_all_studies()
+        self._study_id = studies[0]._study_id
+        _check(path, studies, name, objectives)
+        self._ids = [trial._trial_id for trial in self.trials()]
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials that have begun, in the order of their numbers."""
+        return self._storage.get_all_trials(self._study_id, deepcopy=False)
+
+    def begin(
+        self,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+        user_attrs: Mapping[str, Any],
+        system_attrs: Mapping[str, Any],
+    ) -> int:
+        """Enter a trial that is about to start, in one line, and give its number."""
+        trial = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(params),
+            distributions=dict(distributions),
+            user_attrs=dict(user_attrs),
+            system_attrs=dict(system_attrs),
+        )
+        self._ids.append(self._storage.create_new_trial(self._study_id, trial))
+        return len(self._ids) - 1
+
+    def report(self, number: int, epoch: int, values: Values) -> None:
+        """Enter an epoch's values."""
+        if self._several:
+            self._storage.set_trial_user_attr(self._ids[number], f"{_EPOCH}{epoch}", list(values))
+        else:
+            self._storage.set_trial_intermediate_value(self._ids[number], epoch, values[0])
+
+    def end(self, number: int, state: TrialState, values: Values | None, reason: str | None = None) -> None:
+        """Enter how a trial ended: COMPLETE or PRUNED with values, or FAIL with a reason."""
+        trial_id = self._ids[number]
+        if reason is not None:
+            self._storage.set_trial_user_attr(trial_id, REASON, reason)
+        # Optuna gives a pruned trial of several objectives no values.
+        kept = None if state == TrialState.PRUNED and self._several else values
+        self._storage.set_trial_state_values(trial_id, state, kept)
+
+    def finish(self, number: int, state: TrialState, reason: str | None = None) -> None:
+        """Enter how a trial ended, with the values that its epochs in the journal give."""
+        epochs = epochs_of(self._storage.get_trial(self._ids[number]))
+        values = outcome(epochs, state)
+        self.end(number, state if values is not None else TrialState.FAIL, values, reason)
+
+    def _create(self, name: str, objectives: Sequence[str]) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study = optuna.create_study(
+                storage=self._storage, study_name=name, directions=["minimize"] * len(objectives)
+            )
+            study.set_metric_names(list(objectives))
+        study.set_user_attr(_VERSION, SCHEMA_VERSION)
+
+
+def epochs_of(trial: FrozenTrial) -> dict[int, Values]:
+    """The values of each epoch that a journal's trial has reported."""
+    if trial.intermediate_values:
+        return {epoch: (value,) for epoch, value in trial.intermediate_values.items()}
+    return {
+        int(name.removeprefix(_EPOCH)): tuple(values)
+        for name, values in trial.user_attrs.items()
+        if name.startswith(_EPOCH)
+    }
+
+
+def outcome(epochs: Mapping[int, Values], state: TrialState) -> Values | None:
+    """The values that a trial is worth: of its best epoch, or of its last where it was stopped; none if it failed."""
+    finite = [values for _, values in sorted(epochs.items()) if all(map(math.isfinite, values))]
+    if not finite or state == TrialState.FAIL:
+        return None
+    return finite[-1] if state == TrialState.PRUNED else finite[best_epoch(finite)]
+
+
+def epoch_attributes(epochs: Mapping[int, Values]) -> dict[str, Any]:
+    """What `epochs_of` reads, as keywords of Optuna's `create_trial`."""
+    if all(len(values) == 1 for values in epochs.values()):
+        return {"intermediate_values": {epoch: values[0] for epoch, values in epochs.items()}}
+    return {"user_attrs": {f"{_EPOCH}{epoch}": list(values) for epoch, values in epochs.items()}}
+
+
+def reopen(path: Path, name: str, objectives: Sequence[str], epochs: int) -> None:
+    """Let the trials that finished before `epochs` go on: their state becomes RUNNING again.
+
+    Optuna never changes a trial that has ended, so the journal is written anew and moved over the old one.
+    """
+    old = Journal(path, name, objectives)
+    short = {
+        trial.number
+        for trial in old.trials()
+        if trial.state == TrialState.COMPLETE and max(epochs_of(trial), default=0) < epochs
+    }
+    if not short:
+        return
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    new = Journal(fresh, name, objectives)
+    for trial in copy.deepcopy(old.trials()):
+        if trial.number in short:
+            trial.state, trial.values, trial.datetime_complete = TrialState.RUNNING, None, None
+        new._storage.create_new_trial(new._study_id, trial)
+    fresh.replace(path)
+
+
+def mend(path: Path) -> str:
+    """Cut a journal off behind its last whole line, where its end is damaged, and say what was lost."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return ""
+    whole = 0
+    for line in content.splitlines(keepends=True):
+        if not line.endswith(b"\n") or not _is_entry(line):
+            break
+        whole += len(line)
+    if whole == len(content):
+        return ""
+    path.with_name(path.name + ".damaged").write_bytes(content)
+    shortened = path.with_name(path.name + ".new")
+    shortened.write_bytes(content[:whole])
+    shortened.replace(path)
+    kept = content[:whole].count(b"\n")
+    return (
+        f"The end of {path} was damaged: its last {len(content) - whole} bytes are lost, {kept} whole lines are kept."
+        f" The damaged file is kept as {path.name}.damaged."
+    )
+
+
+def _is_entry(line: bytes) -> bool:
+    with suppress(ValueError):
+        return isinstance(json.loads(line), dict)
+    return False
+
+
+def _check(path: Path, studies: Sequence[Any], name: str, objectives: Sequence[str]) -> None:
+    study = studies[0]
+    if len(studies) > 1 or study.study_name != name:
+        found = ", ".join(one.study_name for one in studies)
+        raise StudyError(
+            f"{path} is the journal of {found}, not of {name} alone: two studies never share a journal; bring back"
+            f" the one of {name}, or start a study of another name."
+        )
+    version = study.user_attrs.get(_VERSION)
+    if version != SCHEMA_VERSION:
+        raise StudyError(
+            f"{path} has {_VERSION} {version}, but this program reads {SCHEMA_VERSION}: use the version of the"
+            " program that wrote it (study.json names the git commit)."
+        )
+    recorded = study.system_attrs.get("study:metric_names", [])
+    if list(recorded) != list(objectives):
+        raise StudyError(
+            f"{path} minimises {' and '.join(recorded)}, but the study's settings say {' and '.join(objectives)}:"
+            " bring back the journal that belongs to them."
+        )

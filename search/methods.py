@@ -1,0 +1,168 @@
+"""The searches that a simulation compares: a scheduler and a searcher with their settings, made anew for each study.
+
+`stock` is what Tune brings along (`search.stock`); all others are this project's own.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from spaces import Value
+
+if TYPE_CHECKING:
+    from ray.tune.schedulers import TrialScheduler
+    from ray.tune.search import Searcher
+
+    from search.curves import Problem
+    from search.virtual import VirtualCluster
+
+SchedulerName = Literal["asha", "asha-promote", "pasha", "hyperband", "none", "stock"]
+SearcherName = Literal["tpe", "random", "gp", "cmaes", "nsga2", "grid", "recorded"]
+_MODELS = frozenset({"tpe", "gp", "cmaes"})
+"""Searchers that draw at random before they have a say."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A search. A setting that does not matter to it is at its default, so that equal methods are equal values.
+
+    `searcher` may be `recorded`: a table's own configurations, each once, in an order that the seed draws.
+    """
+
+    scheduler: SchedulerName
+    searcher: SearcherName = "tpe"
+    eta: int = 2
+    grace: int = 2
+    smoothing: int = 1
+    startup: int = 6
+
+    def matters(self, setting: str) -> bool:
+        """Whether the method depends on a setting of this name."""
+        if self.scheduler == "stock":
+            return False
+        if setting == "startup":
+            return self.searcher in _MODELS
+        return setting == "searcher" or self.scheduler != "none"
+
+
+_SETTINGS = {"searcher": "", "eta": "η ", "grace": "grace ", "smoothing": "smooth ", "startup": "start "}
+"""The words for a method's settings in its label."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """A searcher and a scheduler for one study, and how to read the parameters in what the searcher suggests."""
+
+    searcher: "Searcher"
+    scheduler: "TrialScheduler"
+    parameters: Callable[[Mapping[str, Any]], Mapping[str, Value]]
+
+
+def methods(
+    *,
+    schedulers: Sequence[SchedulerName],
+    searchers: Sequence[SearcherName],
+    eta: Sequence[int],
+    grace: Sequence[int],
+    smoothing: Sequence[int],
+    startup: Sequence[int],
+) -> list[Method]:
+    """All combinations, each once: what does not matter to a method makes no variant of it."""
+    found: dict[Method, None] = {}
+    for scheduler, *values in itertools.product(schedulers, searchers, eta, grace, smoothing, startup):
+        given = dict(zip(_SETTINGS, values, strict=True))
+        bare = Method(scheduler, given["searcher"])
+        found[replace(bare if bare.matters("searcher") else Method(scheduler), **{
+            name: value for name, value in given.items() if bare.matters(name)
+        })] = None
+    return list(found)
+
+
+def labels(compared: Sequence[Method]) -> dict[Method, str]:
+    """A short name for each: of its searcher and settings only what differs among the methods."""
+    varying = [
+        name
+        for name in _SETTINGS
+        if len({getattr(method, name) for method in compared if method.matters(name)}) > 1
+    ]
+    return {
+        method: " ".join(
+            [method.scheduler]
+            + [f"{_SETTINGS[name]}{getattr(method, name)}" for name in varying if method.matters(name)]
+        )
+        for method in compared
+    }
+
+
+def make_search(
+    method: Method, problem: "Problem", cluster: "VirtualCluster", *, trials: int, seed: int
+) -> Search:
+    """Make the searcher and the scheduler of a study on a virtual cluster.
+
+    Parameters
+    ----------
+    method
+        Which.
+    problem
+        What is searched.
+    cluster
+        On which the study will run.
+    trials
+        That may be started.
+    seed
+        Of all that is drawn.
+    """
+    if method.scheduler == "stock":
+        # Not before: Ray takes a second to load.
+        from search.stock import stock_parameters, stock_scheduler, stock_searcher
+
+        return Search(
+            stock_searcher(problem.space, problem.objectives, workers=cluster.workers, seed=seed),
+            stock_scheduler(problem.objectives, epochs=problem.epochs),
+            stock_parameters,
+        )
+    import numpy as np
+
+    from search.points import Point
+    from search.proposals import Proposals
+    from search.scheduler import StudyScheduler
+    from search.searcher import OptunaSearcher
+    from search.stopping import make_stopper
+
+    points: list[Point] = []
+    if method.searcher == "recorded":
+        order = np.random.default_rng(seed).permutation(len(problem.configurations))
+        points = [Point(str(at), problem.configurations[at]) for at in order]
+        trials = min(trials, len(points))
+    scheduler: StudyScheduler
+    searcher = OptunaSearcher(
+        Proposals(
+            "random" if method.searcher == "recorded" else method.searcher,
+            problem.space,
+            objectives=len(problem.objectives),
+            epochs=problem.epochs,
+            seed=seed,
+            startup=method.startup,
+        ),
+        None,
+        objectives=problem.objectives,
+        epochs=problem.epochs,
+        trials=trials,
+        may_start=lambda: scheduler.free_slots,
+        points=points,
+    )
+    scheduler = StudyScheduler(
+        make_stopper(
+            method.scheduler,
+            epochs=problem.epochs,
+            eta=method.eta,
+            grace=method.grace,
+            smoothing=method.smoothing,
+            seed=seed,
+        ),
+        problem.objectives,
+        concurrency=cluster.workers,
+        is_exhausted=lambda: searcher.is_exhausted,
+    )
+    return Search(searcher, scheduler, lambda suggested: suggested["params"])

@@ -1,0 +1,260 @@
+"""What Optuna's samplers know of a study, and what they propose next.
+
+A sampler learns from a study in memory, which is built from the journal's trials (and earlier studies') and kept up
+with what happens. Each proposal is made by a new sampler with a seed drawn from the study's and the trial's number,
+so a study that was resumed proposes what it would have proposed without the interruption.
+"""
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.journal import Values, epochs_of, outcome
+from spaces import Space, Value, suggest
+from spaces.grid import grid
+
+Sampler = Literal["tpe", "random", "gp", "cmaes", "nsga2", "grid"]
+SAMPLERS: tuple[str, ...] = get_args(Sampler)
+
+STARTUP = 6
+"""Trials before a model has a say, the reference points among them; Optuna's ten would be most of a small study."""
+KNOWN = 250
+"""Ended trials that TPE looks at when there are very many: the 50 best, and of the others the newest. Optuna takes at
+most 25 as good; the others only tell where they are dense. So a proposal costs the same after 10,000 trials."""
+_BEST = 50
+_STEP = 1e4
+"""What an epoch that a stopped trial lacks adds to each of its several objectives: more than they can differ by."""
+_RELATIVE = "tpe:relative_params"
+"""Prefix of what TPE leaves with a trial for other processes, of which there are none."""
+
+
+@dataclass
+class Known:
+    """A trial as a sampler is told of it."""
+
+    params: dict[str, Any]
+    distributions: dict[str, BaseDistribution]
+    system_attrs: dict[str, Any]
+    epochs: dict[int, Values] = field(default_factory=dict)
+    state: TrialState = TrialState.RUNNING
+
+
+class Proposals:
+    """Proposes parameters, and is told what became of them.
+
+    Parameters
+    ----------
+    sampler
+        Of `SAMPLERS`, each Optuna's own: TPE with conditional parameters drawn jointly and away from what is running.
+    space
+        What is drawn from.
+    objectives
+        How many there are, all minimised.
+    epochs
+        Of a trial that is not stopped.
+    seed
+        Of all proposals.
+    startup
+        Ended trials before a model (TPE, GP, CMA-ES) has a say.
+    earlier
+        Trials of earlier studies, as `epochs_of` reads them; known to the sampler from the start.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        space: Space,
+        *,
+        objectives: int,
+        epochs: int,
+        seed: int,
+        startup: int,
+        earlier: Sequence[FrozenTrial] = (),
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._sampler = sampler
+        self._space = space
+        self._objectives = objectives
+        self._epochs = epochs
+        self._seed = seed
+        self._startup = startup
+        self._ended: list[Known] = [_known(trial) for trial in earlier]
+        self._running: dict[int, Known] = {}
+        self._places: dict[int, int] = {}
+        """Ids of the running trials in the sampler's study."""
+        self._fill()
+
+    def load(self, trials: Iterable[FrozenTrial]) -> None:
+        """Make known what the journal holds."""
+        for trial in trials:
+            if trial.state == TrialState.RUNNING:
+                self._running[trial.number] = _known(trial)
+            else:
+                self._ended.append(_known(trial))
+        self._fill()
+
+    @property
+    def size(self) -> int:
+        """How many ended trials the sampler looks at."""
+        return len(self._ended)
+
+    def propose(self, number: int, point: Mapping[str, Value] | None = None) -> Known:
+        """Draw the parameters of the trial of this number; those of `point` are given."""
+        self._study.sampler = make_sampler(
+            self._sampler, self._space, seed=_seed(self._seed, number), startup=self._startup
+        )
+        if point is not None:
+            self._study.enqueue_trial(dict(point))
+        trial = self._study.ask()
+        params = suggest(trial, self._space)
+        attributes = self._study._storage.get_trial_system_attrs(trial._trial_id)
+        known = Known(
+            dict(params),
+            trial.distributions,
+            {name: value for name, value in attributes.items() if not name.startswith(_RELATIVE)},
+        )
+        self._running[number] = known
+        self._places[number] = trial._trial_id
+        return known
+
+    def report(self, number: int, epoch: int, values: Values) -> None:
+        """Enter an epoch of a running trial."""
+        self._running[number].epochs[epoch] = values
+
+    def epochs(self, number: int) -> dict[int, Values]:
+        """What a running trial has reported."""
+        return self._running[number].epochs
+
+    def end(self, number: int, state: TrialState) -> Values | None:
+        """Enter how a running trial ended, and give its values: of its best epoch, or its last if stopped."""
+        known = self._running.pop(number)
+        known.state = state
+        values = outcome(known.epochs, known.state)
+        # A model learns nothing from a trial that failed, and a random draw nothing from any.
+        if self._sampler != "random":
+            self._ended.append(known)
+        place = self._places.pop(number)
+        if self._sampler == "tpe" and len(self._ended) >= 2 * KNOWN:
+            self._shorten()
+        elif self._sampler == "random":
+            self._study._storage.set_trial_state_values(place, TrialState.FAIL)
+            self._discarded += 1
+            if self._discarded >= 2 * KNOWN:
+                self._fill()
+        else:
+            self._tell(place, known)
+        return values
+
+    def _tell(self, place: int, known: Known) -> None:
+        storage = self._study._storage
+        told = self._told(known)
+        for step, value in told.intermediate_values.items():
+            storage.set_trial_intermediate_value(place, step, value)
+        storage.set_trial_state_values(place, told.state, told.values)
+
+    def _told(self, known: Known) -> FrozenTrial:
+        """A trial as Optuna takes it.
+
+        Optuna orders stopped trials behind the finished ones by their last step and value, but those of several
+        objectives it leaves out. These are told as finished, each objective raised by so much for every epoch they
+        lack that those which came further are better, as with one objective.
+        """
+        state, values, steps = known.state, outcome(known.epochs, known.state), {}
+        if state == TrialState.PRUNED and values is not None:
+            last = max(known.epochs)
+            if self._objectives > 1:
+                state = TrialState.COMPLETE
+                values = tuple(value + _STEP * (self._epochs - last) for value in values)
+            else:
+                steps = {last: values[0]}
+        elif state == TrialState.COMPLETE and values is None:
+            state = TrialState.FAIL
+        return create_trial(
+            state=state,
+            values=None if state in {TrialState.RUNNING, TrialState.FAIL} else values,
+            params=known.params,
+            distributions=known.distributions,
+            system_attrs=known.system_attrs,
+            intermediate_values=steps,
+        )
+
+    def _fill(self) -> None:
+        """Build the sampler's study from what is known."""
+        self._study = optuna.create_study(directions=["minimize"] * self._objectives)
+        self._discarded = 0
+        storage, study_id = self._study._storage, self._study._study_id
+        for known in self._ended:
+            storage.create_new_trial(study_id, self._told(known))
+        for number, known in self._running.items():
+            self._places[number] = storage.create_new_trial(study_id, self._told(known))
+
+    def _shorten(self) -> None:
+        """Keep the best and the newest of the ended trials."""
+        places = sorted(range(len(self._ended)), key=lambda place: self._merit(self._ended[place]))
+        kept = set(places[:_BEST])
+        for place in reversed(range(len(self._ended))):
+            if len(kept) == KNOWN:
+                break
+            kept.add(place)
+        self._ended = [self._ended[place] for place in sorted(kept)]
+        self._fill()
+
+    def _merit(self, known: Known) -> tuple[float, float]:
+        """Lower is better: the epochs that it came to, then a scale-free sum of its values."""
+        values = outcome(known.epochs, known.state)
+        if values is None:
+            return 0.0, math.inf
+        return -max(known.epochs), sum(
+            value if self._objectives == 1 else math.log(abs(value) + 1e-9) for value in values
+        )
+
+
+def make_sampler(
+    sampler: Sampler, space: Space, *, seed: int, startup: int = STARTUP
+) -> optuna.samplers.BaseSampler:
+    """Make one of Optuna's samplers.
+
+    Raises
+    ------
+    ImportError
+        GP and CMA-ES need packages that are not there.
+    """
+    samplers = optuna.samplers
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if sampler == "tpe":
+            return samplers.TPESampler(
+                multivariate=True, group=True, constant_liar=True, n_startup_trials=startup, seed=seed
+            )
+        if sampler == "gp":
+            return samplers.GPSampler(n_startup_trials=startup, seed=seed)
+        if sampler == "cmaes":
+            return samplers.CmaEsSampler(
+                n_startup_trials=startup,
+                warn_independent_sampling=False,
+                consider_pruned_trials=True,
+                seed=seed,
+            )
+        if sampler == "nsga2":
+            return samplers.NSGAIISampler(seed=seed)
+        if sampler == "grid":
+            # The order of the grid must be the same for all trials of a study, so its seed is not the trial's.
+            return samplers.GridSampler(grid(space), seed=0)
+        return samplers.RandomSampler(seed=seed)
+
+
+def _seed(seed: int, number: int) -> int:
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+def _known(trial: FrozenTrial) -> Known:
+    return Known(
+        dict(trial.params), dict(trial.distributions), dict(trial.system_attrs), epochs_of(trial), trial.state
+    )

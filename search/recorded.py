@@ -1,0 +1,270 @@
+"""The curves of a recorded study, and what stands in for the configurations that it did not train.
+
+A recorded configuration is answered exactly. Any other is answered by the nearest recorded one, in the mean over
+the parameters of how far they are apart: on a numeric parameter's own scale, as a share of its range; 1 for two
+choices that differ, and for a parameter that only one of the two has. The stand-in keeps the whole curve of that
+neighbour but for its noise: the curve's deviations from its running mean over three epochs are replaced by those of
+one of the few nearest, drawn by the seed, so that two configurations near each other do not tie at every epoch. What
+it is worth at its end is the neighbour's record. The running mean follows the noise to a third: runs are that much
+more alike than trainings with another seed would be.
+
+How well neighbours predict is measured by leaving each configuration out in turn (`Recorded.rank_correlations`).
+Trials that were stopped early or had not ended are left out; failed ones fail where they did.
+"""
+
+import json
+import math
+import zlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from optuna.distributions import CategoricalDistribution
+
+import moocore
+from results.store import METRICS, PARAMS, open_study, read_config, read_epochs, read_trials
+from search.config import ConfigError, StudyConfig
+from search.curves import Curve, Floats
+from search.machine import Machine
+from search.plan import make_plan
+from spaces import Parameter, Space, Value
+from trainables.best import best_epoch
+
+FEWEST = 8
+"""Full curves below which there is nothing to search."""
+_NEAR = 5
+"""Recorded configurations whose noise a stand-in may take over."""
+
+
+class Recorded:
+    """Recorded configurations as a `Problem`.
+
+    Parameters
+    ----------
+    name
+        As typed.
+    space
+        What the configurations were drawn from.
+    objectives
+        Names of the values in the curves.
+    epochs
+        Of a trial that is not stopped.
+    configurations
+        Parameters and curve of each; some may fail, not all.
+    left_out
+        Trials of the record that have no full curve.
+    """
+
+    surrogate = True
+
+    def __init__(
+        self,
+        name: str,
+        space: Space,
+        objectives: tuple[str, ...],
+        epochs: int,
+        configurations: Sequence[tuple[Mapping[str, Value], Curve]],
+        left_out: int,
+    ) -> None:
+        self.name, self.space, self.objectives, self.epochs = name, space, objectives, epochs
+        self.configurations = [dict(params) for params, _ in configurations]
+        self.curves = [curve for _, curve in configurations]
+        self._exact = {_key(params): at for at, params in enumerate(self.configurations)}
+        self._measure = _Measure(space, self.configurations)
+        self._noise = [curve.values - _running_mean(curve.values) for curve in self.curves]
+        finals = np.array([curve.final for curve in self.curves if not curve.fails])
+        self._finals = finals
+        self._best, self._reference = finals.min(axis=0), np.quantile(finals, 0.9, axis=0)
+        self._front = self._volume(finals) if len(objectives) > 1 else math.nan
+        full = [float(curve.seconds.sum()) for curve in self.curves if not curve.fails]
+        self.typical_seconds = sum(full) / len(full)
+        correlations = ", ".join(
+            f"{objective} {correlation:+.2f}"
+            for objective, correlation in zip(objectives, self.rank_correlations(), strict=True)
+        )
+        self.note = (
+            f"{len(full)} recorded configurations of {epochs} epochs"
+            + (f", {len(self.curves) - len(full)} that failed" if len(full) < len(self.curves) else "")
+            + (f", {left_out} stopped early and left out" if left_out else "")
+            + "; others are answered by the nearest (surrogate; rank correlation of a configuration's final value with"
+            f" that of its nearest: {correlations})"
+        )
+
+    def curve(self, params: Mapping[str, Value], seed: int) -> Curve:
+        """As `Problem.curve`."""
+        exact = self._exact.get(_key(params))
+        if exact is not None:
+            return self.curves[exact]
+        nearest = np.argsort(self._measure.distances(params), kind="stable")
+        neighbour = self.curves[nearest[0]]
+        length = len(neighbour.values)
+        source = np.random.default_rng([seed, zlib.crc32(_key(params).encode())])
+        donors = [at for at in nearest[:_NEAR] if len(self._noise[at]) >= length]
+        noise = self._noise[donors[int(source.integers(len(donors)))]][:length]
+        values = neighbour.values - self._noise[nearest[0]] + noise
+        return Curve(values, neighbour.seconds, neighbour.final)
+
+    def regret(self, finals: Floats) -> float:
+        """As `Problem.regret`; the best there is are the recorded ones."""
+        if len(self.objectives) > 1:
+            return max(0.0, 1 - self._volume(finals) / self._front)
+        if not len(finals):
+            return math.inf
+        return float((finals.min() - self._best[0]) / abs(self._best[0]))
+
+    def rank_correlations(self) -> list[float]:
+        """Spearman's, of each objective's final values with those of the nearest other configuration."""
+        full = [at for at, curve in enumerate(self.curves) if not curve.fails]
+        own = np.array([self.curves[at].final for at in full])
+        nearest = []
+        for at in full:
+            distances = self._measure.distances(self.configurations[at])
+            nearest.append(min((other for other in full if other != at), key=lambda other: distances[other]))
+        predicted = np.array([self.curves[at].final for at in nearest])
+        return [_spearman(own[:, at], predicted[:, at]) for at in range(own.shape[1])]
+
+    def _volume(self, finals: Floats) -> float:
+        scaled = (finals - self._best) / (self._reference - self._best)
+        return float(moocore.hypervolume(scaled[np.all(np.isfinite(scaled), axis=1)], ref=np.ones(len(self._best))))
+
+
+def read_recorded(folder: Path, objectives: tuple[str, ...]) -> Recorded:
+    """The configurations of a study's folder.
+
+    Parameters
+    ----------
+    folder
+        With study.json, trials.parquet and epochs/.
+    objectives
+        By default those of the study.
+
+    Raises
+    ------
+    StudyError
+        No study, or one of another schema version.
+    ConfigError
+        An objective that was not recorded, or fewer than `FEWEST` full curves.
+    """
+    study = open_study(folder)
+    record = read_config(study)
+    wanted = objectives or tuple(record["objectives"])
+    unknown = [name for name in wanted if name not in METRICS]
+    if unknown:
+        raise ConfigError(f"--objective is {unknown[0]}, but {folder} holds {', '.join(METRICS)}.")
+    config = StudyConfig.from_record(record["config"])
+    # A machine on which the settings are possible, whatever this one is.
+    machine = Machine(cpus=config.cpus_per_trial, gpus=math.ceil(config.gpus_per_trial or 0))
+    encoders = ("unet", "mobilenetv2") if record["encoder"]["available"] else ("unet",)
+    plan = make_plan(config, machine, encoders)
+    rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in read_epochs(study).to_pylist():
+        rows[row["trial"]].append(row)
+    configurations, left_out = [], 0
+    for trial in read_trials(study).to_pylist():
+        curve = _curve(rows[trial["trial"]], wanted)
+        if len(curve.values) < plan.epochs and trial["state"] != "FAIL" and not curve.fails:
+            left_out += 1
+            continue
+        params = {name: trial.get(PARAMS + name) for name in plan.space}
+        configurations.append(
+            ({name: value for name, value in params.items() if value is not None}, curve)
+        )
+    full = [curve for _, curve in configurations if not curve.fails]
+    if len(full) < FEWEST:
+        raise ConfigError(
+            f"{folder} holds {len(full)} trials that reported {' and '.join(wanted)} to the last epoch, but a"
+            f" simulation needs {FEWEST} or more: record a study with --scheduler none, or take other objectives."
+        )
+    return Recorded(str(folder), plan.space, wanted, plan.epochs, configurations, left_out)
+
+
+def _curve(rows: Sequence[Mapping[str, Any]], objectives: tuple[str, ...]) -> Curve:
+    """The curve of a trial's rows by epoch; it fails at the first value that is not finite, or is missing."""
+    values = np.array([[_number(row[name]) for name in objectives] for row in rows]).reshape(
+        len(rows), len(objectives)
+    )
+    finite = np.isfinite(values).all(axis=1)
+    length = len(rows) if finite.all() else int(finite.argmin())
+    seconds = np.array([_number(row["epoch_seconds"]) for row in rows])
+    return make_curve(values[:length], seconds[: length + 1])
+
+
+def make_curve(values: Floats, seconds: Floats) -> Curve:
+    """A curve that is worth its best epoch.
+
+    Parameters
+    ----------
+    values, seconds
+        As in `Curve`.
+    """
+    final = values[best_epoch(values.tolist())] if len(values) else np.full(values.shape[1], math.inf)
+    return Curve(values, seconds, final)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _key(params: Mapping[str, Value]) -> str:
+    return json.dumps(params, sort_keys=True)
+
+
+def _running_mean(values: Floats) -> Floats:
+    """The mean of each epoch, float64 [n, objectives], with the one before and the one after it."""
+    padded = np.pad(values, ((1, 1), (0, 0)), constant_values=np.nan)
+    windows = np.stack([padded[:-2], padded[1:-1], padded[2:]])
+    return np.nanmean(windows, axis=0) if len(values) else values
+
+
+def _spearman(one: Floats, other: Floats) -> float:
+    """Spearman's rank correlation; ties share their mean rank."""
+
+    def ranks(values: Floats) -> Floats:
+        _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+        return (np.cumsum(count) - (count - 1) / 2)[place]
+
+    return float(np.corrcoef(ranks(one), ranks(other))[0, 1])
+
+
+class _Measure:
+    """How far configurations of a space are from the recorded ones."""
+
+    def __init__(self, space: Space, configurations: Sequence[Mapping[str, Value]]) -> None:
+        self._space = {
+            name: parameter for name, parameter in space.items() if not parameter.distribution.single()
+        }
+        self._numeric = np.array(
+            [
+                not isinstance(parameter.distribution, CategoricalDistribution)
+                for parameter in self._space.values()
+            ]
+        )
+        self._recorded = np.array([self._place(params) for params in configurations])
+
+    def distances(self, params: Mapping[str, Value]) -> Floats:
+        """Of a configuration to each recorded one, float64 [n], 0 to 1."""
+        own = self._place(params)
+        apart = np.where(
+            self._numeric, np.abs(self._recorded - own), (self._recorded != own).astype(np.float64)
+        )
+        lacking = np.isnan(own).astype(int) + np.isnan(self._recorded)
+        apart = np.where(lacking == 1, 1.0, np.where(lacking == 2, 0.0, apart))
+        return np.asarray(apart.mean(axis=1))
+
+    def _place(self, params: Mapping[str, Value]) -> Floats:
+        """Each parameter as a share of its range, or the number of its choice; NaN where it is lacking."""
+        return np.array([_share(parameter, params.get(name)) for name, parameter in self._space.items()])
+
+
+def _share(parameter: Parameter, value: Value | None) -> float:
+    distribution = parameter.distribution
+    if value is None:
+        return math.nan
+    if isinstance(distribution, CategoricalDistribution):
+        return float(distribution.choices.index(value))
+    number, low, high = float(value), float(distribution.low), float(distribution.high)
+    if distribution.log:
+        number, low, high = math.log(number), math.log(low), math.log(high)
+    return (number - low) / (high - low)

@@ -1,0 +1,198 @@
+"""Where a study stands, read from its journal and its tables: what is done, what goes on, what was lost.
+
+A new study stands at nothing; so there is one way for both. The journal says which trials there are and how they
+ended, the table of epochs what each epoch brought; where one knows something that the other lost, it is told.
+"""
+
+import math
+import shutil
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from results.store import PARAMS, StudyWriter, read_epochs, read_trials
+from search.journal import POINT, REASON, REFERENCE, Journal, epochs_of
+from search.progress import Progress
+from search.record import clean_up, trial_row
+from search.stopping import Decision, Stopper
+from spaces import Space
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a study stands.
+
+    `rows` are all its epochs, in order of time; `unfinished` the trials that are to go on, and `paused` the numbers
+    of those among them that wait at a rung; `notices` what a person should know.
+    """
+
+    rows: list[Row]
+    unfinished: list[FrozenTrial]
+    paused: frozenset[int]
+    notices: list[str]
+
+    def history(self, number: int) -> list[Row]:
+        """The epochs of a trial."""
+        return [row for row in self.rows if row["trial"] == number]
+
+
+def take_up(
+    journal: Journal,
+    writer: StudyWriter,
+    stopper: Stopper,
+    space: Space,
+    objectives: Sequence[str],
+    epochs: int,
+) -> Standing:
+    """Read where the study stands, bring journal and tables to the same, and tell the stopper all of it.
+
+    A trial whose last epoch was recorded, but not what followed from it, is judged now as it would have been then.
+    """
+    notices = [journal.loss] if journal.loss else []
+    rows = _rows(writer)
+    notices += _recover(journal, writer, rows, space, objectives)
+    decisions = _replay(stopper, journal.trials(), rows, objectives)
+    for trial in journal.trials():
+        if trial.state != TrialState.RUNNING:
+            continue
+        finished = max(epochs_of(trial), default=0) >= epochs
+        if finished or decisions.get(trial.number) == Decision.STOP:
+            journal.finish(trial.number, TrialState.COMPLETE if finished else TrialState.PRUNED)
+            clean_up(writer.folder, trial.number, stopped=not finished)
+    trials = journal.trials()
+    _write_trials(writer, trials, rows, objectives)
+    unfinished = [trial for trial in trials if trial.state == TrialState.RUNNING]
+    ordered = [row for number in rows for row in rows[number].values()]
+    return Standing(
+        rows=sorted(ordered, key=lambda row: (row["timestamp"], row["trial"], row["epoch"])),
+        unfinished=unfinished,
+        paused=frozenset(
+            trial.number for trial in unfinished if decisions.get(trial.number) == Decision.PAUSE
+        ),
+        notices=notices,
+    )
+
+
+def show(progress: Progress, journal: Journal, rows: Sequence[Row]) -> None:
+    """Bring the display to where the study stands."""
+    references = {trial.number: trial.user_attrs.get(REFERENCE) for trial in journal.trials()}
+    for row in rows:
+        progress.consider(row["trial"], references[row["trial"]], row)
+    for trial in journal.trials():
+        if trial.state != TrialState.RUNNING:
+            progress.end(trial.number, trial.state.name)
+
+
+def _rows(writer: StudyWriter) -> dict[int, dict[int, Row]]:
+    rows: dict[int, dict[int, Row]] = defaultdict(dict)
+    for row in read_epochs(writer.folder).to_pylist():
+        rows[row["trial"]][row["epoch"]] = row
+    return rows
+
+
+def _recover(
+    journal: Journal,
+    writer: StudyWriter,
+    rows: dict[int, dict[int, Row]],
+    space: Space,
+    objectives: Sequence[str],
+) -> list[str]:
+    """Enter in the journal again what a damage took of it and the tables still hold."""
+    table = {row["trial"]: row for row in read_trials(writer.folder).to_pylist()}
+    recovered, lost = [], []
+    for number in range(len(journal.trials()), max([*rows, *table], default=-1) + 1):
+        row = table.get(number)
+        if row is None:
+            # Its number stays taken: what it left must never be taken for another trial's.
+            lost.append(number)
+            shutil.rmtree(writer.folder.trial(number), ignore_errors=True)
+            journal.begin({}, {}, {}, {})
+            journal.end(number, TrialState.FAIL, None, "its parameters were lost with the end of the journal")
+            continue
+        recovered.append(number)
+        params = {name: row[PARAMS + name] for name in space if row.get(PARAMS + name) is not None}
+        attributes = (
+            {} if row["reference"] is None else {REFERENCE: row["reference"], POINT: row["reference"]}
+        )
+        journal.begin(params, {name: space[name].distribution for name in params}, attributes, {})
+    _report_missing(journal, journal.trials(), rows, objectives)
+    for trial in journal.trials():
+        entered = table.get(trial.number)
+        if trial.state == TrialState.RUNNING and entered is not None and entered["state"] != "RUNNING":
+            journal.finish(trial.number, TrialState[entered["state"]], entered["reason"])
+    notices = []
+    if recovered:
+        notices.append(f"What the journal lost of {_named(recovered)} was found in the tables.")
+    if lost:
+        notices.append(f"The parameters of {_named(lost)} are lost, and what was trained with them.")
+    return notices
+
+
+def _named(numbers: Sequence[int]) -> str:
+    return f"trial{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+
+
+def _report_missing(
+    journal: Journal,
+    trials: Sequence[FrozenTrial],
+    rows: dict[int, dict[int, Row]],
+    objectives: Sequence[str],
+) -> None:
+    """Enter in the journal the epochs of unfinished trials that only the table has."""
+    for trial in trials:
+        if trial.state == TrialState.RUNNING:
+            reported = epochs_of(trial)
+            for epoch, row in sorted(rows[trial.number].items()):
+                if epoch not in reported:
+                    journal.report(trial.number, epoch, _values(row, objectives))
+
+
+def _replay(
+    stopper: Stopper,
+    trials: Sequence[FrozenTrial],
+    rows: dict[int, dict[int, Row]],
+    objectives: Sequence[str],
+) -> dict[int, Decision]:
+    """Tell the stopper what happened, in order of time; its decisions on unfinished trials' last epochs."""
+    running = {trial.number for trial in trials if trial.state == TrialState.RUNNING}
+    decisions = {}
+    events = [row for number in rows for row in rows[number].values()]
+    for row in sorted(events, key=lambda row: (row["timestamp"], row["trial"], row["epoch"])):
+        number, epoch, values = row["trial"], row["epoch"], _values(row, objectives)
+        if number in running and epoch == max(rows[number]):
+            decisions[number] = stopper.report(number, epoch, values)
+        else:
+            stopper.record(number, epoch, values)
+    for trial in trials:
+        # Their weights are gone; one that finished keeps the places that it won.
+        if trial.state in {TrialState.PRUNED, TrialState.FAIL}:
+            stopper.forget(trial.number)
+    return decisions
+
+
+def _write_trials(
+    writer: StudyWriter,
+    trials: Sequence[FrozenTrial],
+    rows: dict[int, dict[int, Row]],
+    objectives: Sequence[str],
+) -> None:
+    for trial in trials:
+        row = trial_row(
+            trial.number,
+            trial.user_attrs.get(REFERENCE),
+            trial.params,
+            rows[trial.number].values(),
+            objectives,
+        )
+        reason = trial.user_attrs.get(REASON)
+        writer.record_trial(row | {"state": trial.state.name, "reason": reason})
+    writer.flush()
+
+
+def _values(row: Row, objectives: Sequence[str]) -> tuple[float, ...]:
+    return tuple(math.nan if row[name] is None else row[name] for name in objectives)

@@ -1,0 +1,76 @@
+"""Time and GPU-hours: when another trial pays no more, and when all is used up."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from search.budget import Budget, busy_seconds
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def epoch(at=0.0, seconds=10.0, gpus=1.0):
+    return {
+        "timestamp": NOON + timedelta(seconds=at),
+        "epoch_seconds": seconds,
+        "gpu_seconds": seconds * gpus,
+    }
+
+
+def budget(clock, rows=(), **limits):
+    limits = {"seconds": None, "gpu_seconds": None, "first_rung": 2, "gpus": 1.0, **limits}
+    return Budget(rows=rows, clock=clock, **limits)
+
+
+def test_without_limits_nothing_is_ever_used_up(clock):
+    open_end = budget(clock)
+    open_end.enter(epoch())
+    clock.now += 1e9
+    assert open_end.used_up is None
+    assert open_end.shortage(100) is None
+
+
+def test_time_ends_a_study_and_before_that_new_trials(clock):
+    hour = budget(clock, seconds=100.0)
+    assert hour.shortage(0) is None
+    hour.enter(epoch(seconds=10.0))
+    clock.now += 79
+    assert hour.shortage(0) is None  # two epochs of 10 s come to the first rung just in time
+    clock.now += 2
+    assert hour.shortage(0) == "the time budget"
+    assert hour.used_up is None
+    clock.now += 19
+    assert hour.used_up == "the time budget"
+
+
+def test_gpu_hours_are_counted_with_what_the_running_trials_will_use_meanwhile(clock):
+    limited = budget(clock, gpu_seconds=100.0)
+    for _ in range(4):
+        limited.enter(epoch())
+    assert limited.shortage(running=2) is None  # 40 spent, three trials for 20 s
+    assert limited.shortage(running=3) == "the budget of GPU-hours"
+    for _ in range(6):
+        limited.enter(epoch())
+    assert limited.used_up == "the budget of GPU-hours"
+
+
+def test_earlier_runs_count_but_not_the_time_between(clock):
+    rows = [epoch(at=10), epoch(at=15), epoch(at=5000), epoch(at=5010)]
+    assert busy_seconds(rows) == pytest.approx(15 + 20)
+    resumed = budget(clock, rows, seconds=60.0)
+    clock.now += 20
+    assert resumed.used_up is None
+    clock.now += 6
+    assert resumed.used_up == "the time budget"

@@ -1,0 +1,66 @@
+"""A study whose process is killed again and again ends as one that nobody disturbed."""
+
+import random
+import signal
+import time
+
+import pytest
+
+from results.store import PARAMS, StudyFolder, read_epochs, read_trials
+
+KILLS = 20
+TRIALS, EPOCHS = 14, 6
+SIZE = ("--trials", TRIALS, "--epochs", EPOCHS, "--encoder-weights", "none", "--concurrency", 1)
+LATEST = 1.5
+"""Seconds after an epoch until which a kill comes: an epoch takes a fraction of one, a trial's start some."""
+
+
+def epochs_recorded(folder):
+    return read_epochs(folder).num_rows if folder.config.exists() else 0
+
+
+def outcome(folder):
+    """What must be the same: which trials with which parameters came to what, epoch by epoch."""
+    trials = [
+        {
+            name: value
+            for name, value in row.items()
+            if name.startswith((PARAMS, "val_"))
+            or name in {"trial", "state", "epochs", "best_epoch", "reference"}
+        }
+        for row in read_trials(folder).to_pylist()
+    ]
+    epochs = [
+        {name: value for name, value in row.items() if name.startswith(("val_", "train_", "trial", "epoch"))}
+        for row in read_epochs(folder).to_pylist()
+    ]
+    return trials, [{k: v for k, v in row.items() if k != "epoch_seconds"} for row in epochs]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheduler", ["asha", "asha-promote"])
+def test_twenty_kills_at_random_moments_change_nothing(
+    scheduler, start_search, run_search, storage, wait_for, accounted_for
+):
+    options = (*SIZE, "--scheduler", scheduler)
+    whole = run_search("cnn", "--name", f"undisturbed-{scheduler}", *options)
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    expected = outcome(StudyFolder(storage / f"undisturbed-{scheduler}"))
+
+    folder = StudyFolder(storage / f"killed-{scheduler}")
+    source = random.Random(0)
+    begin = ("cnn", "--name", folder.path.name, *options)
+    for _ in range(KILLS):
+        arguments = ("--resume", folder.path.name) if folder.config.exists() else begin
+        process = start_search(*arguments, start_new_session=True)
+        more = epochs_recorded(folder) + source.choice([0, 1, 1, 2, 3])
+        more = min(more, len(expected[1]) - 1)
+        wait_for(lambda more=more: epochs_recorded(folder) >= more, process, 180)
+        time.sleep(source.uniform(0, LATEST))
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL, "it had ended before it could be killed"
+    resumed = run_search("--resume", folder.path.name)
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    accounted_for(folder.path, TRIALS, EPOCHS)
+    assert outcome(folder) == expected

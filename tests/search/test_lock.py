@@ -1,0 +1,50 @@
+"""One process runs a study at a time."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from search.config import ConfigError
+from search.lock import StudyLock
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from search.lock import StudyLock
+lock = StudyLock(Path(sys.argv[1]), "birds")
+print(lock.run, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "study.lock")], stdout=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_a_second_process_is_refused_and_told_which_is_the_first(holder, tmp_path):
+    with pytest.raises(ConfigError, match=rf"the study birds is running: process {holder.pid} on "):
+        StudyLock(tmp_path / "study.lock", "birds")
+    # Being refused leaves the first one's name in the file.
+    assert json.loads((tmp_path / "study.lock").read_text())["pid"] == holder.pid
+
+
+def test_a_killed_holder_lets_go_and_the_next_run_has_another_name(holder, tmp_path):
+    first = json.loads((tmp_path / "study.lock").read_text())["run"]
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    lock = StudyLock(tmp_path / "study.lock", "birds")
+    owner = json.loads((tmp_path / "study.lock").read_text())
+    assert owner["run"] == lock.run != first
+    assert owner["pid"] == os.getpid()
+    lock.release()
+    StudyLock(tmp_path / "study.lock", "birds").release()

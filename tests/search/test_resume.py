@@ -1,0 +1,205 @@
+"""Where a study stands after a kill at any moment, read from the files that it leaves."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from optuna.trial import TrialState
+from search.stopping import make_stopper
+
+from results.store import StudyFolder, StudyWriter, read_trials
+from search.journal import POINT, REFERENCE, Journal, epochs_of
+from search.resume import take_up
+from spaces import space_of
+
+SPACE = space_of("cnn", 32, ())
+PARAMS = {"depth": 3, "width": 16, "dropout": 0.1, "batch_norm": True, "head": "rgb", "learning_rate": 1e-3}
+DISTRIBUTIONS = {name: parameter.distribution for name, parameter in SPACE.items()}
+PAIR = ("val_delta_e", "val_swd")
+START = datetime(2026, 1, 1, tzinfo=UTC)
+EPOCHS = 4
+
+
+class Study:
+    """A study's files as its processes write them, line by line, so that a test may stop anywhere."""
+
+    def __init__(self, path):
+        self.folder = StudyFolder(path)
+        self.writer = StudyWriter(path)
+        self.journal = Journal(self.folder.journal, "birds", PAIR)
+        self.time = 0
+
+    def begin(self, reference=None):
+        attributes = {} if reference is None else {REFERENCE: reference, POINT: reference}
+        number = self.journal.begin(PARAMS, DISTRIBUTIONS, attributes, {})
+        self.trial_row(number, "RUNNING", reference=reference)
+        self.folder.checkpoint(number).mkdir(parents=True)
+        self.folder.last_state(number).write_bytes(b"state")
+        return number
+
+    def trial_row(self, number, state, **more):
+        params = {f"params.{name}": value for name, value in PARAMS.items()}
+        self.writer.record_trial({"trial": number, "state": state, **params, **more})
+
+    def epoch(self, number, epoch, values, journal=True, table=True):
+        self.time += 1
+        if journal:
+            self.journal.report(number, epoch, values)
+        if table:
+            self.writer.record_epoch(
+                {
+                    "trial": number,
+                    "epoch": epoch,
+                    **dict(zip(PAIR, values, strict=True)),
+                    "epoch_seconds": 1.0,
+                    "images_per_second": 100.0,
+                    "timestamp": START + timedelta(seconds=self.time),
+                }
+            )
+
+    def end(self, number, state, values=None, table=True, reason=None):
+        self.journal.end(number, state, values, reason)
+        if table:
+            self.trial_row(number, state.name, reason=reason)
+
+    def take_up(self, kind="asha", epochs=EPOCHS):
+        self.stopper = make_stopper(kind, epochs=epochs, eta=2, grace=1, smoothing=1, seed=0)
+        journal = Journal(self.folder.journal, "birds", PAIR)
+        return take_up(journal, StudyWriter(self.folder.path), self.stopper, SPACE, PAIR, epochs)
+
+    @property
+    def rows(self):
+        return {row["trial"]: row for row in read_trials(self.folder).to_pylist()}
+
+    @property
+    def states(self):
+        return [trial.state.name for trial in Journal(self.folder.journal, "birds", PAIR).trials()]
+
+
+@pytest.fixture
+def study(tmp_path):
+    return Study(tmp_path)
+
+
+def numbers(standing):
+    return [trial.number for trial in standing.unfinished]
+
+
+def test_a_new_study_stands_at_nothing(study):
+    standing = study.take_up()
+    assert (standing.rows, standing.unfinished, standing.notices) == ([], [], [])
+
+
+def test_what_ended_stays_and_what_ran_goes_on(study):
+    for _ in range(2):
+        study.begin()
+    for epoch in range(1, EPOCHS + 1):
+        study.epoch(0, epoch, (1.0, 1.0))
+    study.end(0, TrialState.COMPLETE, (1.0, 1.0))
+    study.epoch(1, 1, (1.0, 1.0))
+    standing = study.take_up()
+    assert numbers(standing) == [1]
+    assert [row["epoch"] for row in standing.history(1)] == [1]
+    assert study.states == ["COMPLETE", "RUNNING"]
+    assert study.rows[0]["epochs"] == EPOCHS
+
+
+def test_an_epoch_that_only_the_table_has_is_told_to_the_journal(study):
+    study.begin()
+    study.epoch(0, 1, (2.0, 1.0))
+    study.epoch(0, 2, (1.0, 1.0), journal=False)
+    study.take_up()
+    (trial,) = Journal(study.folder.journal, "birds", PAIR).trials()
+    assert epochs_of(trial) == {1: (2.0, 1.0), 2: (1.0, 1.0)}
+
+
+def test_a_trial_that_was_about_to_be_stopped_is_stopped_now(study):
+    for number, value in enumerate((2.0, 1.0, 3.0)):
+        study.begin()
+        study.epoch(number, 1, (value, value), journal=number < 2)
+    standing = study.take_up()
+    assert numbers(standing) == [0, 1]
+    assert study.states == ["RUNNING", "RUNNING", "PRUNED"]
+    assert study.rows[2]["state"] == "PRUNED"
+    assert not study.folder.checkpoint(2).exists()
+    assert study.folder.last_state(1).exists()
+
+
+def test_it_is_judged_by_what_had_come_before_it_and_not_after(study):
+    # At its time trial 0 was the best; what came later does not stop it, or an uninterrupted study would differ.
+    for number, value in enumerate((3.0, 1.0, 2.0)):
+        study.begin()
+        study.epoch(number, 1, (value, value))
+    assert 0 in numbers(study.take_up())
+
+
+def test_a_trial_that_had_finished_without_being_told_so_is_complete(study):
+    study.begin()
+    for epoch in range(1, EPOCHS + 1):
+        study.epoch(0, epoch, (5.0 - epoch, 1.0), journal=epoch < EPOCHS)
+    assert numbers(study.take_up()) == []
+    (trial,) = Journal(study.folder.journal, "birds", PAIR).trials()
+    assert (trial.state, trial.values) == (TrialState.COMPLETE, [1.0, 1.0])
+    assert study.rows[0]["state"] == "COMPLETE"
+    assert study.folder.last_state(0).exists()
+
+
+def test_an_end_that_only_the_journal_has_is_told_to_the_table(study):
+    study.begin()
+    study.epoch(0, 1, (1.0, 1.0))
+    study.end(0, TrialState.FAIL, table=False, reason="its process died")
+    assert study.rows[0]["state"] == "RUNNING"
+    study.take_up()
+    assert (study.rows[0]["state"], study.rows[0]["reason"]) == ("FAIL", "its process died")
+
+
+def test_trials_that_waited_at_a_rung_wait_there_again(study):
+    for number, value in enumerate((1.0, 2.0, 3.0)):
+        study.begin()
+        study.epoch(number, 1, (value, value))
+    standing = study.take_up("asha-promote")
+    assert standing.paused == {0, 1, 2}
+    assert study.stopper.promote(last=False) == 0
+
+
+def test_a_longer_study_judges_its_finished_trials_at_the_new_rungs(study):
+    for number, value in enumerate((2.0, 1.0, 3.0)):
+        study.begin()
+        for epoch in range(1, EPOCHS + 1):
+            study.epoch(number, epoch, (value, value))
+    standing = study.take_up(epochs=16)
+    assert numbers(standing) == [0, 1]  # the first to come, and the best; the third is worse than both
+    assert study.states[2] == "PRUNED"
+
+
+def test_what_a_damaged_journal_lost_is_found_in_the_tables(study):
+    study.begin()
+    study.epoch(0, 1, (1.0, 1.0))
+    kept = study.folder.journal.stat().st_size
+    study.epoch(0, 2, (1.0, 1.0))
+    study.begin("the other")
+    study.epoch(1, 1, (0.5, 0.5))
+    study.epoch(1, 2, (0.4, 0.4))
+    study.end(0, TrialState.PRUNED, (1.0, 1.0))
+    content = study.folder.journal.read_bytes()
+    study.folder.journal.write_bytes(content[:kept] + b'{"torn')
+    standing = study.take_up()
+    assert numbers(standing) == [1]
+    first, second = Journal(study.folder.journal, "birds", PAIR).trials()
+    assert first.state == TrialState.PRUNED
+    assert epochs_of(first) == {1: (1.0, 1.0), 2: (1.0, 1.0)}
+    assert (second.params, second.user_attrs[REFERENCE]) == (PARAMS, "the other")
+    assert epochs_of(second) == {1: (0.5, 0.5), 2: (0.4, 0.4)}
+    assert "was damaged" in standing.notices[0]
+    assert "trial 1 was found in the tables" in standing.notices[1]
+
+
+def test_what_nothing_knows_the_parameters_of_never_becomes_another_trials(study):
+    study.begin()
+    study.epoch(0, 1, (1.0, 1.0))
+    study.epoch(1, 1, (0.1, 0.1), journal=False)
+    study.folder.checkpoint(1).mkdir(parents=True)
+    standing = study.take_up()
+    assert numbers(standing) == [0]
+    assert study.states == ["RUNNING", "FAIL"]
+    assert not study.folder.trial(1).exists()
+    assert "parameters of trial 1 are lost" in standing.notices[0]
