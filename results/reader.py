@@ -1,0 +1,89 @@
+"""Reads a study's tables, also while they are being written. Writes nothing."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from results.folder import StudyError, StudyFolder, check_version, open_study
+from results.schema import EPOCHS, TRIALS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+def read_trials(study: str | Path | StudyFolder) -> pa.Table:
+    """The trials known so far, ascending; columns as in `results.schema`.
+
+    Raises
+    ------
+    StudyError
+        As `open_study`, and where the table is damaged or of another schema version.
+    """
+    folder = study if isinstance(study, StudyFolder) else open_study(study)
+    table = read_table(folder.trials)
+    return TRIALS.empty_table() if table is None else table
+
+
+def read_epochs(study: str | Path | StudyFolder) -> pa.Table:
+    """The epochs recorded so far, by trial and epoch, each once; columns as in `results.schema`.
+
+    Raises
+    ------
+    StudyError
+        As `open_study`, and where a table is damaged or of another schema version.
+    """
+    folder = study if isinstance(study, StudyFolder) else open_study(study)
+    return merge_epochs(folder, epoch_parts(folder))
+
+
+def epoch_parts(folder: StudyFolder) -> list[Path]:
+    """The files of single epochs, not merged yet."""
+    try:
+        return sorted(file for file in folder.epochs.glob("*-*.parquet") if not file.name.startswith("."))
+    except FileNotFoundError:
+        return []
+
+
+def merge_epochs(folder: StudyFolder, parts: Iterable[Path]) -> pa.Table:
+    """The epochs of the compacted table and of parts, by trial and epoch, each once: a part's where both have it."""
+    # The merged file is read last: a part that vanished meanwhile was merged before it was deleted.
+    read = [table for part in parts if (table := read_table(part)) is not None]
+    merged = read_table(folder.compacted_epochs)
+    newest = pa.concat_tables([EPOCHS.empty_table(), *read])
+    if merged is not None:
+        again = pc.is_in(_key(merged), value_set=_key(newest).combine_chunks())
+        newest = pa.concat_tables([merged.filter(pc.invert(again)), newest])
+    table = newest.sort_by([("trial", "ascending"), ("epoch", "ascending")])
+    return table.combine_chunks().replace_schema_metadata(EPOCHS.metadata)
+
+
+def _key(epochs: pa.Table) -> pa.ChunkedArray:
+    return pc.add(pc.shift_left(epochs["trial"], 32), pc.cast(epochs["epoch"], pa.int64()))
+
+
+def read_table(file: Path) -> pa.Table | None:
+    """A Parquet file's whole table, or None where there is no such file (any more)."""
+    while True:
+        try:
+            content = file.read_bytes()
+            break
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            # On NFS a file that was replaced between opening and reading is stale: open the new one.
+            if error.errno != errno.ESTALE:
+                raise
+    try:
+        table = pq.ParquetFile(pa.BufferReader(content)).read()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StudyError(
+            f"{file} is damaged ({error}): delete it (what it held is lost) or restore it from a copy."
+        ) from None
+    check_version(file, (table.schema.metadata or {}).get(b"schema_version", b"none").decode())
+    return table
