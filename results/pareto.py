@@ -61,8 +61,8 @@ def knee(values: np.ndarray) -> int:
 def order(values: np.ndarray) -> np.ndarray:
     """The places of the finite rows, best first: by level, in the first level the knee first.
 
-    Apart from that a level is in order of the sum of its values, each scaled to the range of all rows, so that balanced
-    rows come before one-sided ones; then in the order of the rows.
+    Apart from that a level is in order of the sum of its values, each scaled to the range of all rows, so that
+    balanced rows come before one-sided ones; then in the order of the rows.
 
     Parameters
     ----------
@@ -98,8 +98,8 @@ def reference_point(values: np.ndarray, gray: np.ndarray) -> np.ndarray:
 def hypervolume(values: np.ndarray, reference: np.ndarray) -> float:
     """The volume between what the rows reach and a reference point: 0 and up, higher is better.
 
-    Zitzler and Thiele 1999, "Multiobjective evolutionary algorithms: a comparative case study and the strength Pareto
-    approach". Its unit is the product of the objectives' units.
+    Zitzler and Thiele 1999, "Multiobjective evolutionary algorithms: a comparative case study and the strength
+    Pareto approach". Its unit is the product of the objectives' units.
 
     Parameters
     ----------
