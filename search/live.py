@@ -1,6 +1,6 @@
 """What a person sees while a study runs: one calm screen in a terminal, plain lines elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -32,6 +32,9 @@ class Display(Protocol):
     def reported(self, number: int, row: Mapping[str, Any]) -> None:
         """Tell an epoch's metrics."""
 
+    def paused(self, number: int) -> None:
+        """Tell that a trial waits at a rung."""
+
     def ended(self, number: int, state: str, reason: str | None) -> None:
         """Tell how a trial ended."""
 
@@ -45,9 +48,8 @@ class Display(Protocol):
 class Screen:
     """Redraws itself in place, four times a second at most."""
 
-    def __init__(self, console: Console, title: str, objective: str, progress: Progress) -> None:
+    def __init__(self, console: Console, title: str, progress: Progress) -> None:
         self._title = title
-        self._objective = objective
         self._progress = progress
         self._notices: list[Text] = []
         self._hint = "Ctrl-C stops and keeps everything."
@@ -68,7 +70,11 @@ class Screen:
 
     def reported(self, number: int, row: Mapping[str, Any]) -> None:
         """Bring the trial's row up to date."""
-        self._progress.epoch(number, row["epoch"], row[self._objective], row["images_per_second"])
+        self._progress.epoch(number, row)
+
+    def paused(self, number: int) -> None:
+        """Take the trial's row away; the overview counts it."""
+        self._progress.pause(number)
 
     def ended(self, number: int, state: str, reason: str | None) -> None:
         """Take the trial's row away; a failure's reason stays."""
@@ -103,6 +109,7 @@ class Screen:
         facts = f"{progress.trials_ended} of {progress.trials} trials"
         facts += f", {progress.ended['PRUNED']} stopped early" if progress.ended["PRUNED"] else ""
         facts += f", {progress.ended['FAIL']} failed" if progress.ended["FAIL"] else ""
+        facts += f", {len(progress.paused)} waiting at a rung" if progress.paused else ""
         grid.add_row(
             ProgressBar(total=1.0, completed=progress.done, width=24, complete_style="cyan"),
             facts,
@@ -113,13 +120,13 @@ class Screen:
         return grid
 
     def _running(self, progress: Progress) -> RenderableType:
-        table = _table("running", "epoch", self._objective, "course", "images/s", "parameters")
+        table = _table("running", "epoch", *progress.objectives, "course", "images/s", "parameters")
         for trial in list(progress.running.values())[:RUNNING]:
             table.add_row(
                 trial_name(trial.number, trial.reference),
                 f"{trial.epoch}/{progress.epochs}",
-                f"{trial.values[-1]:.3f}" if trial.values else "",
-                sparkline(trial.values),
+                *(_numbers(trial.values[-1]) if trial.values else [""] * len(progress.objectives)),
+                sparkline([values[-1] for values in trial.values]),
                 f"{trial.images_per_second:.0f}" if trial.values else "",
                 describe(trial.params),
             )
@@ -128,19 +135,22 @@ class Screen:
         return table
 
     def _leaders(self, leaders: list[Leader]) -> RenderableType:
-        table = _table("leaders", "epoch", self._objective)
-        for leader in leaders:
+        objectives = self._progress.objectives
+        table = _table("leaders", "epoch", *objectives, *([""] if len(objectives) > 1 else []))
+        for place, leader in enumerate(leaders):
             name = trial_name(leader.number, leader.reference)
-            table.add_row(name, str(leader.epoch), f"{leader.value:.3f}")
+            # The knee comes first: see `Progress.leaders`.
+            mark = ("knee of the front" if place == 0 else "front") if leader.in_front else ""
+            cells = (name, str(leader.epoch), *_numbers(leader.values), mark)
+            table.add_row(*cells[: len(table.columns)])
         return table
 
 
 class Lines:
     """A line for each thing that happens, for a log file or a pipe."""
 
-    def __init__(self, console: Console, objective: str, progress: Progress) -> None:
+    def __init__(self, console: Console, progress: Progress) -> None:
         self._console = console
-        self._objective = objective
         self._progress = progress
         self._names: dict[int, str] = {}
 
@@ -159,14 +169,25 @@ class Lines:
 
     def reported(self, number: int, row: Mapping[str, Any]) -> None:
         """Print the epoch's metrics, and once a round of epochs how far the study is."""
-        value, rate = row[self._objective], row["images_per_second"]
-        self._progress.epoch(number, row["epoch"], value, rate)
-        left = self._progress.seconds_left
+        progress = self._progress
+        progress.epoch(number, row)
+        left = progress.seconds_left
+        values = ", ".join(
+            f"{name} {value}"
+            for name, value in zip(
+                progress.objectives, _numbers(progress.running[number].values[-1]), strict=True
+            )
+        )
         self._print(
             number,
-            f"epoch {row['epoch']}/{self._progress.epochs}, {self._objective} {value:.3f}, {rate:.0f} images/s"
+            f"epoch {row['epoch']}/{progress.epochs}, {values}, {row['images_per_second']:.0f} images/s"
             + (f" (about {duration(left)} left)" if left is not None else ""),
         )
+
+    def paused(self, number: int) -> None:
+        """Print so."""
+        self._progress.pause(number)
+        self._print(number, f"waits at a rung ({len(self._progress.paused)} waiting)")
 
     def ended(self, number: int, state: str, reason: str | None) -> None:
         """Print how it ended."""
@@ -221,6 +242,10 @@ def describe(params: Mapping[str, Any]) -> str:
     return " ".join(
         f"{name.replace('learning_rate', 'lr')}={_short(value)}" for name, value in params.items()
     )
+
+
+def _numbers(values: Sequence[float]) -> list[str]:
+    return [f"{value:.3f}" for value in values]
 
 
 def _short(value: Any) -> str:

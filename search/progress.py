@@ -2,74 +2,112 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from results.pareto import levels, order
+from trainables.best import dominates
+
+Values = tuple[float, ...]
+"""The objectives' values of an epoch, in the order of the study's objectives."""
 
 
 @dataclass
 class Running:
-    """A trial that trains; `values` are the objective's, an epoch each."""
+    """A trial that trains or waits at a rung; `values` are its epochs' so far."""
 
     number: int
     reference: str | None
     params: dict[str, object]
-    values: list[float] = field(default_factory=list)
+    values: list[Values] = field(default_factory=list)
     epoch: int = 0
     images_per_second: float = math.nan
 
 
 @dataclass(frozen=True)
 class Leader:
-    """A trial's best value so far."""
+    """A trial's best epoch so far; `in_front` where no other trial's dominates it."""
 
     number: int
     reference: str | None
-    value: float
+    values: Values
     epoch: int
+    in_front: bool
+
+
+@dataclass
+class _Best:
+    """A trial's best epoch, and the finite epochs that it is the best of."""
+
+    reference: str | None
+    epoch: int = 0
+    values: Values = ()
+    epochs: list[Values] = field(default_factory=list)
 
 
 class Progress:
     """Counts of a study; `clock` gives seconds."""
 
     def __init__(
-        self, *, trials: int, epochs: int, slots: int, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        trials: int,
+        epochs: int,
+        slots: int,
+        objectives: Sequence[str],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.trials = trials
         self.epochs = epochs
         self.slots = slots
+        self.objectives = tuple(objectives)
         self.running: dict[int, Running] = {}
+        self.paused: dict[int, Running] = {}
         self.ended: dict[str, int] = {"COMPLETE": 0, "PRUNED": 0, "FAIL": 0}
-        self._best: dict[int, Leader] = {}
+        self._best: dict[int, _Best] = {}
+        self._leaders: list[Leader] | None = None
         self._clock = clock
         self._start = clock()
-        self._first_epoch: float | None = None
         self._epochs_now = 0
         self._epochs_of_ended = 0
 
     def begin(self, number: int, reference: str | None, params: dict[str, object]) -> Running:
-        """Enter a trial that starts or goes on."""
-        self.running[number] = Running(number, reference, params)
+        """Enter a trial that starts, or goes on with the history that it had."""
+        waited = self.paused.pop(number, None)
+        self.running[number] = Running(number, reference, params) if waited is None else waited
         return self.running[number]
 
-    def epoch(self, number: int, epoch: int, value: float, images_per_second: float) -> None:
-        """Enter an epoch of a running trial."""
+    def epoch(self, number: int, row: Mapping[str, Any]) -> None:
+        """Enter an epoch of a running trial: `epoch`, `images_per_second` and the objectives."""
         trial = self.running[number]
-        trial.values.append(value)
-        trial.epoch = epoch
-        trial.images_per_second = images_per_second
+        trial.values.append(self._values(row))
+        trial.epoch = row["epoch"]
+        trial.images_per_second = row["images_per_second"]
         self._epochs_now += 1
-        self.consider(number, trial.reference, value, epoch)
+        self.consider(number, trial.reference, row)
 
-    def consider(self, number: int, reference: str | None, value: float, epoch: int) -> None:
-        """Enter a value for the leaders alone, such as one from before a resume."""
-        best = self._best.get(number)
-        if math.isfinite(value) and (best is None or value < best.value):
-            self._best[number] = Leader(number, reference, value, epoch)
+    def consider(self, number: int, reference: str | None, row: Mapping[str, Any]) -> None:
+        """Enter an epoch for the leaders alone, such as one from before a resume."""
+        values = self._values(row)
+        if not all(map(math.isfinite, values)):
+            return
+        best = self._best.setdefault(number, _Best(reference))
+        if not any(dominates(earlier, values) for earlier in best.epochs):
+            best.epoch, best.values = row["epoch"], values
+            self._leaders = None
+        best.epochs.append(values)
+
+    def pause(self, number: int) -> None:
+        """Enter that a running trial waits at a rung."""
+        self.paused[number] = self.running.pop(number)
 
     def end(self, number: int, state: str) -> None:
         """Enter the end of a trial, one of COMPLETE, PRUNED, FAIL."""
         self.ended[state] += 1
-        trial = self.running.pop(number, None)
+        trial = self.running.pop(number, None) or self.paused.pop(number, None)
         if trial is not None:
             self._epochs_of_ended += trial.epoch
 
@@ -90,8 +128,24 @@ class Progress:
         return sum(rate for rate in rates if math.isfinite(rate))
 
     def leaders(self, count: int) -> list[Leader]:
-        """The trials with the lowest values, best first."""
-        return sorted(self._best.values(), key=lambda leader: (leader.value, leader.number))[:count]
+        """The best trials, best first: by value, or by Pareto level with the knee of the front first."""
+        if self._leaders is None:
+            # Once for all epochs that came since the last look: the cost of an epoch is that of its own trial.
+            numbers = sorted(self._best)
+            values = np.array([self._best[number].values for number in numbers], float)
+            values = values.reshape(len(numbers), len(self.objectives))
+            front = levels(values) == 0
+            self._leaders = [
+                Leader(
+                    numbers[place],
+                    self._best[numbers[place]].reference,
+                    self._best[numbers[place]].values,
+                    self._best[numbers[place]].epoch,
+                    bool(front[place]),
+                )
+                for place in order(values)
+            ]
+        return self._leaders[:count]
 
     @property
     def done(self) -> float:
@@ -107,9 +161,14 @@ class Progress:
         return self._epochs_left() * self.seconds / self._epochs_now
 
     def _epochs_left(self) -> float:
-        ended = self.trials_ended
+        # Of the trials that wait at a rung most will not go on: they count as if they had ended there.
+        settled = self.trials_ended + len(self.paused)
+        epochs = self._epochs_of_ended + sum(trial.epoch for trial in self.paused.values())
         # Until trials have ended, half of the full length is as good a guess as any.
-        usual = self._epochs_of_ended / ended if self._epochs_of_ended else self.epochs / 2
+        usual = epochs / settled if epochs else self.epochs / 2
         running = sum(max(usual - trial.epoch, 1) for trial in self.running.values())
-        waiting = max(self.trials - ended - len(self.running), 0)
+        waiting = max(self.trials - settled - len(self.running), 0)
         return float(running + waiting * usual)
+
+    def _values(self, row: Mapping[str, Any]) -> Values:
+        return tuple(math.nan if row[name] is None else float(row[name]) for name in self.objectives)

@@ -34,11 +34,23 @@ def clock():
 
 @pytest.fixture
 def progress(clock):
-    return Progress(trials=4, epochs=8, slots=2, clock=clock)
+    return Progress(trials=4, epochs=8, slots=2, objectives=["val_swd"], clock=clock)
 
 
-def epoch(number, value, rate=50.0):
-    return {"epoch": number, "val_swd": value, "images_per_second": rate}
+@pytest.fixture
+def trade_offs(clock):
+    return Progress(trials=6, epochs=8, slots=2, objectives=["val_delta_e", "val_swd"], clock=clock)
+
+
+def epoch(number, value, delta_e=None):
+    return {"epoch": number, "val_swd": value, "val_delta_e": delta_e, "images_per_second": 50.0}
+
+
+def train(progress, number, *values, first=1):
+    """Enter a trial's epochs, given as one value or as the arguments of `epoch`."""
+    progress.begin(number, None, {})
+    for position, value in enumerate(values, first):
+        progress.epoch(number, epoch(position, *(value if isinstance(value, tuple) else (value,))))
 
 
 def shown(display):
@@ -48,7 +60,7 @@ def shown(display):
 
 
 def test_the_screen_shows_running_trials_leaders_speed_and_failures(progress):
-    screen = Screen(Console(file=io.StringIO()), "birds", "val_swd", progress)
+    screen = Screen(Console(file=io.StringIO()), "birds", progress)
     screen.started(0, "Pix2Pix λ 100", PARAMS)
     screen.started(1, None, PARAMS)
     screen.reported(0, epoch(1, 3.5))
@@ -67,14 +79,14 @@ def test_the_screen_shows_running_trials_leaders_speed_and_failures(progress):
 
 
 def test_after_ctrl_c_the_screen_says_that_it_stops(progress):
-    screen = Screen(Console(file=io.StringIO()), "birds", "val_swd", progress)
+    screen = Screen(Console(file=io.StringIO()), "birds", progress)
     assert "Ctrl-C stops" in shown(screen)
     screen.stopping()
     assert "Stopping" in shown(screen)
 
 
 def test_a_narrow_terminal_keeps_the_numbers(progress):
-    screen = Screen(Console(file=io.StringIO()), "birds", "val_swd", progress)
+    screen = Screen(Console(file=io.StringIO()), "birds", progress)
     screen.started(0, "Pix2Pix λ 100", {f"parameter_{number}": 0.123 for number in range(12)})
     screen.reported(0, epoch(1, 3.5))
     console = Console(width=84, file=io.StringIO())
@@ -85,8 +97,8 @@ def test_a_narrow_terminal_keeps_the_numbers(progress):
 
 
 def test_many_running_trials_do_not_fill_the_screen():
-    progress = Progress(trials=100, epochs=8, slots=64)
-    screen = Screen(Console(file=io.StringIO()), "birds", "val_swd", progress)
+    progress = Progress(trials=100, epochs=8, slots=64, objectives=["val_swd"])
+    screen = Screen(Console(file=io.StringIO()), "birds", progress)
     for number in range(64):
         screen.started(number, None, PARAMS)
     assert "and 48 more" in shown(screen)
@@ -94,7 +106,7 @@ def test_many_running_trials_do_not_fill_the_screen():
 
 def test_plain_lines_tell_each_thing_once(progress):
     console = Console(file=io.StringIO(), width=200)
-    lines = Lines(console, "val_swd", progress)
+    lines = Lines(console, progress)
     lines.started(0, "Pix2Pix λ 100", PARAMS)
     lines.reported(0, epoch(1, 3.5))
     lines.noticed(0, "last.safetensors is damaged")
@@ -112,9 +124,7 @@ def test_plain_lines_tell_each_thing_once(progress):
 def test_the_time_left_follows_the_pace_and_the_usual_length_of_a_trial(progress, clock):
     assert progress.seconds_left is None
     for number in (0, 1):
-        progress.begin(number, None, {})
-        for value in range(4):
-            progress.epoch(number, value + 1, 1.0, 50.0)
+        train(progress, number, 1.0, 1.0, 1.0, 1.0)
         progress.end(number, "PRUNED")
     clock.now = 80.0
     # Two trials of four epochs took 80 s; two more of the usual four epochs are to come.
@@ -128,13 +138,103 @@ def test_the_time_left_follows_the_pace_and_the_usual_length_of_a_trial(progress
 
 def test_leaders_are_the_best_epochs_of_each_trial_best_first(progress):
     for number, values in enumerate([[3.0, 2.0, 4.0], [1.5], [math.nan]]):
-        progress.begin(number, None, {})
-        for position, value in enumerate(values, 1):
-            progress.epoch(number, position, value, 50.0)
-    assert [(leader.number, leader.value, leader.epoch) for leader in progress.leaders(5)] == [
-        (1, 1.5, 1),
-        (0, 2.0, 2),
+        train(progress, number, *values)
+    assert [(leader.number, leader.values, leader.epoch) for leader in progress.leaders(5)] == [
+        (1, (1.5,), 1),
+        (0, (2.0,), 2),
     ]
+    train(progress, 3, 1.0)
+    assert [leader.number for leader in progress.leaders(2)] == [3, 1]
+
+
+def test_with_two_objectives_the_front_leads_and_in_it_the_knee(trade_offs):
+    train(trade_offs, 0, (1.0, 10.0))
+    train(trade_offs, 1, (9.0, 2.0))
+    train(trade_offs, 2, (3.0, 4.0))
+    train(trade_offs, 3, (4.0, 5.0))  # dominated by trial 2
+    leaders = trade_offs.leaders(5)
+    assert [leader.number for leader in leaders] == [2, 0, 1, 3]
+    assert [leader.in_front for leader in leaders] == [True, True, True, False]
+    assert leaders[0].values == (4.0, 3.0)
+
+
+def test_a_trials_best_epoch_is_the_latest_that_no_earlier_one_dominates(trade_offs):
+    train(trade_offs, 0, (5.0, 5.0), (4.0, 6.0), (6.0, 7.0))
+    (leader,) = trade_offs.leaders(5)
+    assert (leader.epoch, leader.values) == (2, (6.0, 4.0))
+
+
+def test_what_was_recorded_before_a_resume_leads_too(progress):
+    progress.consider(0, "Pix2Pix λ 100", epoch(1, 2.0))
+    progress.consider(0, "Pix2Pix λ 100", epoch(2, None))
+    train(progress, 0, 3.0, first=3)
+    (leader,) = progress.leaders(5)
+    assert (leader.reference, leader.epoch, leader.values) == ("Pix2Pix λ 100", 1, (2.0,))
+    assert progress.trials_ended == 0
+
+
+def test_a_trial_that_goes_on_after_a_pause_keeps_its_course(progress):
+    screen = Screen(Console(file=io.StringIO()), "birds", progress)
+    screen.started(0, None, PARAMS)
+    screen.reported(0, epoch(1, 3.0))
+    screen.reported(0, epoch(2, 1.0))
+    screen.paused(0)
+    text = shown(screen)
+    assert "0 of 4 trials, 1 waiting at a rung" in text
+    assert "2/8" not in text
+    screen.started(0, None, PARAMS)
+    screen.reported(0, epoch(3, 2.0))
+    text = shown(screen)
+    assert "waiting" not in text
+    assert "█▁▅" in text
+    screen.paused(0)
+    screen.ended(0, "PRUNED", None)
+    assert "1 of 4 trials, 1 stopped early" in shown(screen)
+    assert "waiting" not in shown(screen)
+
+
+def test_trials_that_wait_at_a_rung_leave_nothing_to_do(progress, clock):
+    for number in (0, 1):
+        train(progress, number, 1.0, 1.0)
+        progress.pause(number)
+    clock.now = 40.0
+    # Two more trials of the usual two epochs, at ten seconds an epoch.
+    assert progress.seconds_left == pytest.approx(40.0)
+    progress.begin(1, None, {})
+    # A trial that goes on beyond the usual has at least one epoch to go.
+    assert progress.seconds_left == pytest.approx(50.0)
+
+
+def test_the_screen_shows_every_objective_and_marks_the_front(trade_offs):
+    screen = Screen(Console(file=io.StringIO()), "birds", trade_offs)
+    for number, values in enumerate([(1.0, 10.0), (9.0, 2.0), (3.0, 4.0), (9.5, 9.5)]):
+        screen.started(number, None, {})
+        screen.reported(number, epoch(1, *values))
+    lines = shown(screen).splitlines()
+    running = next(line for line in lines if line.startswith("running"))
+    assert running.index("val_delta_e") < running.index("val_swd")
+    ranking = [line.split() for line in lines[lines.index("") :] if line.startswith("trial")][-4:]
+    assert ranking[0] == ["trial", "2", "1", "4.000", "3.000", "knee", "of", "the", "front"]
+    assert ranking[1] == ["trial", "1", "1", "2.000", "9.000", "front"]
+    assert ranking[3] == ["trial", "3", "1", "9.500", "9.500"]
+
+
+def test_with_one_objective_there_is_no_front_to_mark(progress):
+    screen = Screen(Console(file=io.StringIO()), "birds", progress)
+    screen.started(0, None, {})
+    screen.reported(0, epoch(1, 2.0))
+    assert "front" not in shown(screen)
+
+
+def test_plain_lines_tell_every_objective_and_who_waits(trade_offs):
+    console = Console(file=io.StringIO(), width=200)
+    lines = Lines(console, trade_offs)
+    lines.started(0, None, {})
+    lines.reported(0, epoch(2, 3.5, 11.0))
+    lines.paused(0)
+    text = console.file.getvalue().splitlines()
+    assert text[1] == "trial 0: epoch 2/8, val_delta_e 11.000, val_swd 3.500, 50 images/s"
+    assert text[2] == "trial 0: waits at a rung (1 waiting)"
 
 
 @pytest.mark.parametrize(
