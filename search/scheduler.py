@@ -1,59 +1,147 @@
-"""Early stopping: asynchronous successive halving (Li et al. 2020) in its stopping form.
+"""Early stopping behind Tune's interface: `search.stopping` decides, and this module carries it out.
 
-The state is the recorded values at the rungs and nothing else, so a scheduler is rebuilt from a study's record.
+Tune starts what is PENDING by itself. It asks a scheduler which trial to run, and there this one names a PAUSED trial
+that was promoted. A trial that pauses leaves its actor to others; its state is on the storage since its last epoch.
 """
 
-import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from search.stopping import Decision, Stopper
 
-class Rungs:
-    """Decides whether a trial goes on after an epoch, from what all trials reported at the same epoch.
 
-    At a rung, an epoch of `epochs`, a trial goes on when fewer than n / eta of the n values reported there so far,
-    rounded up, are strictly lower than its own. So the first to arrive goes on, and so does one that ties with the
-    last that would. A value that is not finite never goes on, nor does it count as a value. Reporting an epoch
-    again, as a resumed trial does, replaces its value. Epochs that are no rung decide nothing.
+class StudyScheduler(FIFOScheduler):
+    """A policy of early stopping as Tune's scheduler; trials carry their study's number in their configuration.
+
+    A trial that is added and, by the record, paused is added as PAUSED. What ended in an earlier run of the study must have
+    been forgotten by the stopper, or it would be waited for.
+
+    Parameters
+    ----------
+    stopper
+        Decides.
+    objectives
+        Names of the metrics that are judged, in the order of the stopper's values.
+    recorded
+        Trial, epoch and values of the epochs that the study has recorded, in the order of time.
+    is_exhausted
+        Whether no more trials will be added.
     """
 
-    def __init__(self, epochs: Sequence[int], eta: int) -> None:
-        self._epochs = frozenset(epochs)
-        self._eta = eta
-        self._values: dict[int, dict[int, float]] = defaultdict(dict)
-
-    def record(self, trial: int, epoch: int, value: float) -> None:
-        """Enter a value (lower is better) without asking for a decision."""
-        if epoch in self._epochs and math.isfinite(value):
-            self._values[epoch][trial] = value
-
-    def goes_on(self, trial: int, epoch: int, value: float) -> bool:
-        """Enter a value and decide."""
-        if not math.isfinite(value):
-            return False
-        if epoch not in self._epochs:
-            return True
-        self.record(trial, epoch, value)
-        values = self._values[epoch].values()
-        return sum(other < value for other in values) < math.ceil(len(values) / self._eta)
-
-
-class SuccessiveHalving(FIFOScheduler):
-    """`Rungs` behind Tune's interface; trials carry their study's number in their configuration."""
-
-    def __init__(self, rungs: Rungs, objective: str, recorded: Iterable[tuple[int, int, float]]) -> None:
+    def __init__(
+        self,
+        stopper: Stopper,
+        objectives: Sequence[str],
+        recorded: Iterable[tuple[int, int, tuple[float, ...]]],
+        is_exhausted: Callable[[], bool],
+    ) -> None:
         super().__init__()
-        self._rungs = rungs
-        self._objective = objective
-        for trial, epoch, value in recorded:
-            rungs.record(trial, epoch, value)
+        self._stopper = stopper
+        self._objectives = tuple(objectives)
+        self._is_exhausted = is_exhausted
+        # By the study's number. Those that run or wait for Tune to start them are few; the paused may be thousands.
+        self._active: dict[int, Trial] = {}
+        self._paused: dict[int, Trial] = {}
+        self._promoted: int | None = None
+        for trial, epoch, values in recorded:
+            stopper.record(trial, epoch, values)
+
+    @property
+    def paused(self) -> int:
+        """Number of trials that are paused and hold no slot."""
+        return len(self._paused)
+
+    def promotion_due(self) -> bool:
+        """Whether a paused trial is to go on before a new one starts."""
+        return self._next_promoted() in self._paused
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Take up a trial: one that the study left paused stays so."""
+        number = trial.config["number"]
+        if self._promoted == number:
+            self._promoted = None
+        if self._stopper.is_paused(number):
+            trial.set_status(Trial.PAUSED)
+            self._paused[number] = trial
+        else:
+            self._active[number] = trial
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Stop what is not among the best at a rung."""
-        del tune_controller
-        goes_on = self._rungs.goes_on(trial.config["number"], result["epoch"], result[self._objective])
-        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+        """Let the trial go on, pause it or stop it."""
+        number = trial.config["number"]
+        decision = self._stopper.report(number, result["epoch"], self._values(result))
+        if decision is Decision.GO_ON:
+            return str(TrialScheduler.CONTINUE)
+        if decision is Decision.STOP:
+            return str(TrialScheduler.STOP)
+        if self._next_promoted() == number:
+            # No new trials come, so more are promoted than the stopper knew of.
+            self._promoted = None
+            return str(TrialScheduler.CONTINUE)
+        del self._active[number]
+        self._paused[number] = trial
+        # Tune's own PAUSE would have the actor save a checkpoint.
+        tune_controller.pause_trial(trial, should_checkpoint=False)
+        return str(TrialScheduler.NOOP)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """Enter the last epoch of a trial, which Tune shows to no other method."""
+        self._end(trial)
+        if "epoch" in result:
+            self._stopper.record(trial.config["number"], result["epoch"], self._values(result))
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """Never promote a trial that failed."""
+        self._end(trial)
+        self._stopper.forget(trial.config["number"])
+
+    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
+        """Never promote a trial that Tune ended while it was paused or not started yet."""
+        self._end(trial)
+        self._stopper.forget(trial.config["number"])
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """Give the promoted trial, if Tune has nothing else to start; end what is left paused once nothing can promote it."""
+        # Tune ends some trials without a word, such as one whose actor cannot be reset.
+        self._active = {number: trial for number, trial in self._active.items() if not trial.is_finished()}
+        if any(trial.status == Trial.PENDING for trial in self._active.values()):
+            return None
+        number = self._next_promoted()
+        if number in self._paused:
+            trial = self._paused.pop(number)
+            self._active[number] = trial
+            self._promoted = None
+            return trial
+        if number is None and not self._active and self._is_exhausted():
+            for trial in list(self._paused.values()):
+                tune_controller.stop_trial(trial)
+        return None
+
+    def debug_string(self) -> str:
+        """Say how many trials are paused."""
+        return f"{self.paused} trials paused"
+
+    def _next_promoted(self) -> int | None:
+        """Give the trial that was promoted and has not started since; it may not have been added yet."""
+        exhausted = self._is_exhausted()
+        while self._promoted is None or (exhausted and not self._is_here(self._promoted)):
+            self._promoted = self._stopper.promote(last=exhausted)
+            if self._promoted is None:
+                break
+        return self._promoted
+
+    def _is_here(self, number: int) -> bool:
+        return number in self._paused or number in self._active
+
+    def _values(self, result: dict[str, Any]) -> tuple[float, ...]:
+        return tuple(result[name] for name in self._objectives)
+
+    def _end(self, trial: Trial) -> None:
+        number = trial.config["number"]
+        self._active.pop(number, None)
+        self._paused.pop(number, None)
+        if self._promoted == number:
+            self._promoted = None

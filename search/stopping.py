@@ -1,0 +1,192 @@
+"""Early stopping: which trials go on at the rungs, the epochs at which trials are compared.
+
+Every policy is a function of what was reported. A study's record, entered in the order of time, brings it to where it
+was; there is nothing else to save. All objectives are minimised.
+
+Rungs are `grace`, `grace * eta`, `grace * eta ** 2`, and so on below a trial's last epoch. At a rung a trial has one value an
+objective: the median of its last `smoothing` recorded epochs up to the rung; with 1, the rung's own. Single epochs of a GAN
+are noisy, and a rung would see that noise.
+
+`none`
+    Trials end early by failing alone.
+`asha`
+    Asynchronous successive halving in its stopping form (Li et al. 2020, "A system for massively parallel hyperparameter
+    tuning", section 3.2 of its appendix): a trial goes on when fewer than n / eta, rounded up, of the n values that
+    came to the rung so far, its own included, are strictly better. So the first to come goes on, and what ties with a
+    trial that goes on does too.
+`asha-promote`
+    The same in its promoting form (algorithm 2): a trial pauses at a rung. When a place is free, the highest rung is
+    looked at first; its best trial that waits is promoted if it is among the best n / eta, rounded down, of the n that came.
+    Trials that tie get no more places than there are: those promoted come first, then lower numbers. A trial that would
+    be promoted at once does not pause. When no new trials come (`last`), n / eta is rounded up, so that a trial of every
+    study reaches the end.
+`pasha`
+    Progressive ASHA (Bohdal et al. 2023, "PASHA: efficient HPO and NAS with progressive resource allocation"):
+    `asha-promote` in which at first the two lowest rungs are in use. One more comes into use whenever the trials of
+    the highest rung in use are in another order there than at the rung beneath it, where values that are no farther apart than
+    epsilon are on a par; epsilon is the 90th percentile of the differences between trials whose curves criss-cross. When nothing
+    else is left to do, the best of the highest rung in use goes on to the end; of m > 1 objectives the best m + 1.
+`hyperband`
+    Several `asha` side by side (Li et al. 2018, "Hyperband", algorithm 1, for their proportions): a trial's bracket, drawn from
+    the seed and its number, says how many of the lowest rungs it skips, and it is compared within its bracket.
+
+With several objectives "better" means a lower Pareto level. Within the level that the last place falls into, trials are
+in an order that spreads the places over the level (Schmucker et al. 2021, "Multi-objective asynchronous successive halving").
+
+What all policies share:
+
+- A value that is not finite stops its trial, at any epoch, and counts nowhere.
+- An epoch that is reported again has its value replaced. What was decided before stands.
+- An epoch that comes late, at or below a rung that the trial has passed, is entered, and the trial goes on.
+- A trial has passed a rung when it has a later epoch; it is paused where its latest epoch is a rung. So a trial that was
+  promoted and whose process died before the next epoch is paused again after a replay, and in line as before.
+- A trial that is forgotten keeps counting in n, and in `none`, `asha` and `hyperband` its values go on being compared: they were
+  true observations. Where trials are promoted its place goes to the next best, or one failure at the top of a rung could
+  leave a study without a trial that reaches the end.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+
+from search.promotion import ProgressivePromotion, Promotion
+from search.rungs import Curves, Decision, Rung, is_finite
+
+__all__ = ["Decision", "Kind", "Stopper", "make_stopper"]
+
+Kind = Literal["none", "asha", "asha-promote", "pasha", "hyperband"]
+
+
+class Stopper(Protocol):
+    """A policy of early stopping."""
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs at which anything may be decided, ascending."""
+
+    def report(self, trial: int, epoch: int, values: Sequence[float]) -> Decision:
+        """Enter an epoch's values, one an objective, and decide what becomes of the trial."""
+
+    def record(self, trial: int, epoch: int, values: Sequence[float]) -> None:
+        """Enter an epoch's values without a decision: for a study's record, in the order of time."""
+
+    def promote(self, *, last: bool) -> int | None:
+        """Choose a paused trial that goes on now, and take it that it does; none if none may.
+
+        `last` says that no new trials will come.
+        """
+
+    def is_paused(self, trial: int) -> bool:
+        """Whether a trial waits at a rung to be promoted."""
+
+    def forget(self, trial: int) -> None:
+        """Never promote a trial any more: it failed, or it ended."""
+
+
+def make_stopper(kind: Kind, *, epochs: int, eta: int, grace: int, smoothing: int, seed: int) -> Stopper:
+    """Make a policy.
+
+    Parameters
+    ----------
+    kind
+        See the module.
+    epochs
+        Of a trial that is not stopped.
+    eta
+        One trial in so many goes on at a rung; at least 2.
+    grace
+        The lowest rung; at least 1.
+    smoothing
+        Epochs that a value at a rung is the median of; at least 1.
+    seed
+        Not negative; of Hyperband's brackets.
+    """
+    rungs = []
+    epoch = grace
+    while epoch < epochs:
+        rungs.append(epoch)
+        epoch *= eta
+    if kind == "asha-promote":
+        return Promotion(rungs, eta, smoothing)
+    if kind == "pasha":
+        return ProgressivePromotion(rungs, eta, smoothing)
+    if kind == "none":
+        return Halving([[]], [1.0], eta, smoothing, seed)
+    if kind == "asha":
+        return Halving([rungs], [1.0], eta, smoothing, seed)
+    halvings = range(len(rungs), -1, -1)
+    # Algorithm 1: bracket s begins with ceil((s_max + 1) / (s + 1) * eta ** s) trials, and s of its rungs halve them.
+    sizes = [math.ceil((len(rungs) + 1) * eta**s / (s + 1)) for s in halvings]
+    return Halving([rungs[len(rungs) - s :] for s in halvings], sizes, eta, smoothing, seed)
+
+
+class Halving:
+    """Successive halving that stops trials, in one bracket or several.
+
+    Parameters
+    ----------
+    brackets
+        Rungs of each; those of the first are all there are.
+    sizes
+        How often a trial belongs to each bracket, in proportion.
+    """
+
+    def __init__(
+        self,
+        brackets: Sequence[Sequence[int]],
+        sizes: Sequence[float],
+        eta: int,
+        smoothing: int,
+        seed: int,
+    ) -> None:
+        self._brackets = brackets
+        self._shares = np.cumsum(sizes) / np.sum(sizes)
+        self._eta = eta
+        self._seed = seed
+        self._curves = Curves(brackets[0], smoothing)
+        self._rungs: dict[tuple[int, int], Rung] = {}
+        self._bracket_of: dict[int, int] = {}
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs at which a trial may be stopped."""
+        return tuple(self._brackets[0])
+
+    def report(self, trial: int, epoch: int, values: Sequence[float]) -> Decision:
+        """Enter an epoch and decide."""
+        self.record(trial, epoch, values)
+        if not is_finite(values):
+            return Decision.STOP
+        rung = self._rungs.get((self._bracket(trial), epoch))
+        if rung is None or epoch < self._curves.last(trial):
+            return Decision.GO_ON
+        goes_on = rung.is_among_best(trial, math.ceil(len(rung) / self._eta))
+        return Decision.GO_ON if goes_on else Decision.STOP
+
+    def record(self, trial: int, epoch: int, values: Sequence[float]) -> None:
+        """Enter an epoch without deciding."""
+        if not is_finite(values):
+            return
+        bracket = self._bracket(trial)
+        for rung, judged in self._curves.enter(trial, epoch, tuple(values)):
+            if rung in self._brackets[bracket]:
+                self._rungs.setdefault((bracket, rung), Rung(len(judged))).enter(trial, judged)
+
+    def promote(self, *, last: bool) -> int | None:
+        """Choose no trial: none is paused."""
+        return None
+
+    def is_paused(self, trial: int) -> bool:
+        """Say no: none is paused."""
+        return False
+
+    def forget(self, trial: int) -> None:
+        """Do nothing: what a trial reported goes on being compared."""
+
+    def _bracket(self, trial: int) -> int:
+        if trial not in self._bracket_of:
+            draw = np.random.default_rng([self._seed, trial]).random()
+            self._bracket_of[trial] = int(np.searchsorted(self._shares, draw, side="right"))
+        return self._bracket_of[trial]
