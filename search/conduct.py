@@ -126,7 +126,6 @@ def conduct(
         stopper,
         objectives,
         concurrency=plan.concurrency,
-        paused=standing.paused,
         is_exhausted=lambda: searcher.is_exhausted,
         on_failure=lambda trial: searcher.explain(trial.config["number"], failure_reason(trial)),
     )

@@ -6,7 +6,7 @@
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from spaces import Value
 
@@ -73,9 +73,12 @@ def methods(
     for scheduler, *values in itertools.product(schedulers, searchers, eta, grace, smoothing, startup):
         given = dict(zip(_SETTINGS, values, strict=True))
         bare = Method(scheduler, given["searcher"])
-        found[replace(bare if bare.matters("searcher") else Method(scheduler), **{
-            name: value for name, value in given.items() if bare.matters(name)
-        })] = None
+        found[
+            replace(
+                bare if bare.matters("searcher") else Method(scheduler),
+                **{name: value for name, value in given.items() if bare.matters(name)},
+            )
+        ] = None
     return list(found)
 
 

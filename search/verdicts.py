@@ -76,7 +76,9 @@ def print_costs(console: Console, outcomes: Sequence["Outcome"]) -> None:
             groups.setdefault(key, []).append((cost.proposal, cost.reports, cost.decision))
     if not groups:
         return
-    table = Table(title="What a decision takes here", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(
+        title="What a decision takes here", title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
     table.add_column("method", no_wrap=True)
     for name in ("trials so far", "proposal", "searcher told", "scheduler's decision"):
         table.add_column(name, justify="right")

@@ -5,10 +5,10 @@ simulated is what takes time: an event heap says when each running trial reports
 going on cost nothing. A training that breaks down is told as an error, as `trainables.trainable` raises for a
 value that is not finite.
 
-The order of calls is that of `ray.tune.execution.tune_controller.TuneController.step` (Ray 2.60): ask the searcher for
-trials, ask the scheduler which to run, start what is pending first come first served, handle one event. A trial's
-last result goes to both as complete and not as a result; of a stopped trial's last result the searcher hears as
-complete, and the scheduler twice.
+The order of calls is that of `ray.tune.execution.tune_controller.TuneController.step` (Ray 2.60): ask the searcher
+for trials, ask the scheduler which to run, start what is pending first come first served, handle one event. A
+trial's last result goes to both as complete and not as a result; of a stopped trial's last result the searcher hears
+as complete, and the scheduler twice.
 """
 
 import heapq
@@ -76,7 +76,10 @@ class _Stopwatch:
     """Sums up what searcher and scheduler take in the stretches of a study that `MeanCost` tells of."""
 
     def __init__(self) -> None:
-        self._sums = {count: dict.fromkeys(("propose", "report", "decide", "proposals", "reports", "epochs"), 0.0) for count in COUNTED}
+        self._sums = {
+            count: dict.fromkeys(("propose", "report", "decide", "proposals", "reports", "epochs"), 0.0)
+            for count in COUNTED
+        }
         self.trials = 0
 
     def add(self, what: str, amount: float) -> None:
