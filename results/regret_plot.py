@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -35,11 +35,13 @@ def regret_figure(traces: Sequence[Trace], titles: Mapping[str, str]) -> Figure:
         Of each table.
     """
     groups = grouped(traces)
-    tables, workers, methods = (list(dict.fromkeys(key[at] for key in groups)) for at in range(3))
+    tables = list(dict.fromkeys(table for table, _, _ in groups))
+    workers = list(dict.fromkeys(count for _, count, _ in groups))
+    methods = list(dict.fromkeys(method for _, _, method in groups))
     columns = len(workers) + (len(workers) > 1)
     figure = Figure(figsize=(3.1 * columns + 1.9, 3.3 * len(tables) + 0.3), dpi=110, layout="constrained")
     rows = figure.subplots(len(tables), columns, squeeze=False)
-    looks = {
+    looks: Looks = {
         method: {
             "color": HIGHLIGHTS[at % len(HIGHLIGHTS)],
             "linestyle": DASHES[(at + at // len(HIGHLIGHTS)) % len(DASHES)],
@@ -161,7 +163,7 @@ def _draw_scaling(axes: Axes, groups: Groups, workers: Sequence[int], looks: Loo
 
 def _label_ends(axes: Axes, looks: Looks) -> None:
     """Name the lines at their right ends, far enough apart to be read."""
-    axes.figure.draw_without_rendering()
+    cast("Figure", axes.figure).draw_without_rendering()
     ends = []
     for line in axes.get_lines():
         values = np.asarray(line.get_ydata(), dtype=np.float64)

@@ -46,6 +46,7 @@ class Method:
         return setting == "searcher" or self.scheduler != "none"
 
 
+_DEFAULT = Method("asha")
 _SETTINGS = {"searcher": "", "eta": "η ", "grace": "grace ", "smoothing": "smooth ", "startup": "start "}
 """The words for a method's settings in its label."""
 
@@ -70,15 +71,10 @@ def methods(
 ) -> list[Method]:
     """All combinations, each once: what does not matter to a method makes no variant of it."""
     found: dict[Method, None] = {}
-    for scheduler, *values in itertools.product(schedulers, searchers, eta, grace, smoothing, startup):
-        given = dict(zip(_SETTINGS, values, strict=True))
-        bare = Method(scheduler, given["searcher"])
-        found[
-            replace(
-                bare if bare.matters("searcher") else Method(scheduler),
-                **{name: value for name, value in given.items() if bare.matters(name)},
-            )
-        ] = None
+    for settings in itertools.product(schedulers, searchers, eta, grace, smoothing, startup):
+        full = Method(*settings)
+        indifferent = {name: getattr(_DEFAULT, name) for name in _SETTINGS if not full.matters(name)}
+        found[replace(full, **indifferent)] = None
     return list(found)
 
 

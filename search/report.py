@@ -37,7 +37,7 @@ def print_plan(console: Console, plan: Plan) -> None:
         console,
         f"pictures    {plan.config.data or 'drawn birds'}, {plan.image_size} x {plan.image_size} pixels",
     )
-    say(console, f"objective   {plan.config.objective}, searched by {plan.config.searcher}")
+    say(console, f"objective   {' and '.join(plan.config.objective)}, searched by {plan.config.searcher}")
     say(console, f"folder      {study_folder(plan.config).path}")
     _print_scaled(console, plan)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
@@ -47,11 +47,9 @@ def print_plan(console: Console, plan: Plan) -> None:
         condition = f" (where {parameter.when[0]} is {parameter.when[1]})" if parameter.when else ""
         table.add_row(name, parameter.describe() + condition)
     console.print(table)
-    if plan.references:
-        say(
-            console,
-            "first, the original project's experiments: " + ", ".join(name for name, _ in plan.references),
-        )
+    references = [point.reference for point in plan.points if point.reference is not None]
+    if references:
+        say(console, "first, the original project's experiments: " + ", ".join(references))
 
 
 def print_beginning(

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ray.tune.experiment import Trial
@@ -284,7 +285,7 @@ class VirtualCluster:
                 self._finished = True
                 break
             tune_id = f"{len(self._trials):08d}"
-            suggested = self._watch.time("propose", lambda tune_id=tune_id: self._searcher.suggest(tune_id))
+            suggested = self._watch.time("propose", partial(self._searcher.suggest, tune_id))
             if suggested == Searcher.FINISHED:
                 self._finished = asked = True
             elif suggested is None:
@@ -297,7 +298,7 @@ class VirtualCluster:
                 self._pending.append(trial)
                 self._watch.trials = len(self._trials)
                 self._watch.add("proposals", 1)
-                self._decide(lambda trial=trial: self._scheduler.on_trial_add(self, trial))
+                self._decide(partial(self._scheduler.on_trial_add, self, trial))
                 asked = True
         return asked
 
