@@ -68,8 +68,8 @@ class Verdict:
     """The best trial that the search itself found, beside the reference points, each list best first.
 
     It is better than the `beaten`: in the objective or, where there are several, nowhere worse and somewhere better.
-    The `unbeaten` are as good or better, and `trade_offs` better in one objective and worse in another. `front` are the
-    best trade-offs of all trials, none where there is one objective.
+    The `unbeaten` are as good or better, and `trade_offs` better in one objective and worse in another. `front` are
+    the best trade-offs of all trials, none where there is one objective.
     """
 
     best: Ranked | None
