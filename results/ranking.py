@@ -6,7 +6,7 @@ Works on the table of `results.store.read_trials` alone. It neither reads nor dr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from results.pareto import levels, order
 from results.store import METRICS, StudyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -135,6 +135,11 @@ class Verdict:
             part = "the knee" if best == self.front[0] else "one"
             return f"{name}, {part} of {len(self.front)} best trade-offs,"
         return f"{name}, the best of the search that left weights,"
+
+
+def objectives_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a study minimises, of the content of its `study.json`; the default where that does not say."""
+    return tuple(config.get("objectives") or ("val_delta_e", "val_swd"))
 
 
 def better(metric: str, value: float, other: float) -> bool:
