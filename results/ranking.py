@@ -6,7 +6,7 @@ Works on the table of `results.store.read_trials` alone. It neither reads nor dr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from results.pareto import levels, order
 from results.store import METRICS, StudyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -68,8 +68,8 @@ class Verdict:
     """The best trial that the search itself found, beside the reference points, each list best first.
 
     It is better than the `beaten`: in the objective or, where there are several, nowhere worse and somewhere better.
-    The `unbeaten` are as good or better, and `trade_offs` better in one objective and worse in another. `front` are the
-    best trade-offs of all trials, none where there is one objective.
+    The `unbeaten` are as good or better, and `trade_offs` better in one objective and worse in another. `front` are
+    the best trade-offs of all trials, none where there is one objective.
     """
 
     best: Ranked | None
@@ -135,6 +135,11 @@ class Verdict:
             part = "the knee" if best == self.front[0] else "one"
             return f"{name}, {part} of {len(self.front)} best trade-offs,"
         return f"{name}, the best of the search that left weights,"
+
+
+def objectives_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a study minimises, of the content of its `study.json`; the default where that does not say."""
+    return tuple(config.get("objectives") or ("val_delta_e", "val_swd"))
 
 
 def better(metric: str, value: float, other: float) -> bool:

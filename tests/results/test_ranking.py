@@ -157,7 +157,8 @@ def test_of_several_objectives_one_may_be_higher_is_better(table):
         ),
         (
             [("COMPLETE", "a", 2.0, 2.0)],
-            "Trial 0, one of 3 best trade-offs, does not dominate the only reference point: a is as good a trade-off.",
+            "Trial 0, one of 3 best trade-offs, does not dominate the only reference point:"
+            " a is as good a trade-off.",
         ),
         (
             [("COMPLETE", "a", 0.5, 0.5), ("COMPLETE", "b", 5.0, 5.0)],
