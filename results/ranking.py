@@ -222,7 +222,9 @@ def against_references(ranking: Iterable[Ranked], objectives: Sequence[str]) -> 
     best = next((entry for entry in ranking if entry.reference is None and entry.has_weights), None)
     if best is None:
         return Verdict(None, (), tuple(references), front=front)
-    beaten, trade_offs, unbeaten = [], [], []
+    beaten: list[Ranked] = []
+    trade_offs: list[Ranked] = []
+    unbeaten: list[Ranked] = []
     for entry in references:
         pairs = list(zip(objectives, best.values, entry.values, strict=True))
         ahead = any(better(metric, own, other) for metric, own, other in pairs)
