@@ -113,7 +113,7 @@ def print_end(console: Console, outcome: Outcome) -> None:
         say(console, hypervolume_line(reached, objectives))
     end = outcome.end
     if end.used_up:
-        say(console, f"{end.used_up} is used up; everything so far is kept.".capitalize(), style="yellow")
+        say(console, f"Ended: {end.used_up} is used up; everything so far is kept.", style="yellow")
     elif end.interrupted:
         say(console, f"Stopped after {duration(end.seconds)}; everything so far is kept.", style="yellow")
     say(console, effort_line(len(rows), end.seconds, savings(trials, outcome.plan.epochs)))
