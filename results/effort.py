@@ -5,6 +5,7 @@ Works on the tables of `results.store` alone. It neither reads nor draws anythin
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MILLISECONDS = 1000.0
+
+OTHER_COLOURS = {"val_delta_e": math.sqrt(2)}
+"""How many times gray's value the colours of some other photo have, where that is more than once: two independent
+chromas of one variance differ by twice that variance. (Measured on photos: 15.5 against gray's 11.6.)"""
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,16 @@ def course(
 ) -> Course:
     """Tell the hypervolume of all epochs so far, after each epoch; those of failed trials are left out.
 
+    It is measured from what can be had without looking at the photo: to leave it gray or to give it the colours of
+    another one, whichever is worse. Gray alone would not do: its CIEDE2000 is better than that of most vivid colours,
+    also where these are right in kind, so most of a front would count for nothing.
+
     Parameters
     ----------
     trials, epochs
         As `results.store` reads them.
     baselines
-        As `study.json` has them. `gray` is what hypervolumes are measured from (see `results.pareto`).
+        As `study.json` has them. Without `gray` the worst epoch stands in (see `results.pareto`).
     objectives
         Metrics of which lower is better.
     """
@@ -68,8 +77,9 @@ def course(
     kept = pc.and_(pc.invert(pc.is_in(epochs["trial"], value_set=failed)), pc.is_valid(epochs["timestamp"]))
     rows = epochs.filter(kept).sort_by([("timestamp", "ascending"), ("trial", "ascending")])
     values = costs(rows, objectives)
-    gray = np.array([baselines.get("gray", {}).get(name, np.nan) for name in objectives], float)
-    reference = reference_point(values, gray)
+    gray = baselines.get("gray", {})
+    blind = [gray.get(name, np.nan) * OTHER_COLOURS.get(name, 1.0) for name in objectives]
+    reference = reference_point(values, np.array(blind, float))
     ended = rows["timestamp"].cast("int64").to_numpy() / MILLISECONDS
     lasted = np.nan_to_num(rows["epoch_seconds"].to_numpy().astype(float))
     return Course(

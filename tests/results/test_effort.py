@@ -10,13 +10,17 @@ def test_the_hypervolume_grows_with_what_is_known_and_time_counts_from_the_first
     came = course(read_trials(study), read_epochs(study), read_config(study)["baselines"], BOTH)
     # Epoch n of trial t of the study ends 2 (4 t + n) seconds after it began, and lasts two.
     assert came.seconds[:5].tolist() == [0 + 2, 4, 6, 8, 10]
-    assert came.reference.tolist() == [11.6, 5.7]
-    # Trial 0 comes from (12.5, 6), above gray, by (11.5, 5) and (10.5, 4) to (9.5, 3).
-    assert came.hypervolumes[:4].tolist() == pytest.approx([0, 0.1 * 0.7, 1.1 * 1.7, 2.1 * 2.7])
+    # Another photo's colours are further off than gray, but no worse as a palette.
+    edge = 11.6 * 2**0.5
+    assert came.reference.tolist() == [edge, 5.7]
+    # Trial 0 comes from (12.5, 6), no better a palette than gray, by (11.5, 5) and (10.5, 4) to (9.5, 3).
+    assert came.hypervolumes[:4].tolist() == pytest.approx(
+        [0, (edge - 11.5) * 0.7, (edge - 10.5) * 1.7, (edge - 9.5) * 2.7]
+    )
     # Of each of the front, from the lowest up, the strip between it and the next.
-    front = (11.6 - 8.0) * 0.5 + (11.6 - 7.0) * 0.25 + (11.6 - 6.2) * 0.75 + (11.6 - 5.9) * (5.7 - 3.5)
+    front = (edge - 8.0) * 0.5 + (edge - 7.0) * 0.25 + (edge - 6.2) * 0.75 + (edge - 5.9) * (5.7 - 3.5)
     assert came.hypervolumes[-1] == pytest.approx(front)
-    assert came.share == pytest.approx(front / (11.6 * 5.7))
+    assert came.share == pytest.approx(front / (edge * 5.7))
 
 
 def test_without_gray_the_worst_epoch_is_the_reference_and_without_epochs_there_is_nothing(tmp_path):
