@@ -96,6 +96,11 @@ class StudyWriter:
         """
         row = {"timestamp": datetime.now(UTC), **row}
         _check_row(row, EPOCHS.names, needed=("trial", "epoch"))
+        if not isinstance(row["timestamp"], datetime):
+            # Arrow would take a number for milliseconds, and seconds since 1970 for a day of that year.
+            raise StudyError(
+                f"trial {row['trial']}: timestamp is {row['timestamp']!r}, but must be a datetime with its time zone."
+            )
         part = self.folder.epoch(row["trial"], row["epoch"])
         table = _table([row], EPOCHS)
         # It is soon merged: what makes a large file small and quick to search would take longer than the rest.

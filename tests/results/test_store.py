@@ -193,6 +193,12 @@ def test_a_row_that_does_not_fit_is_refused_and_changes_nothing(writer, row, sai
     assert read_trials(writer.folder)["state"].to_pylist() == ["RUNNING", "RUNNING"]
 
 
+def test_a_number_is_no_timestamp(writer):
+    with pytest.raises(StudyError, match="trial 0: timestamp is 1795514041, but must be a datetime"):
+        writer.record_epoch({"trial": 0, "epoch": 1, "timestamp": 1_795_514_041})
+    assert read_epochs(writer.folder).num_rows == 0
+
+
 def test_the_configuration_is_read_back_with_its_schema_version(writer):
     writer.write_config({"name": "garden", "fitted": ["width 64 to 32"], "λ": 100.0})
     assert read_config(writer.folder.path) == {
