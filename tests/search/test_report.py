@@ -45,6 +45,7 @@ def said(tmp_path):
                     **vars(StudyConfig()),
                     "time_budget": None,
                     "gpu_hours": None,
+                    "storage": StudyConfig().storage.absolute(),
                     "objective": objectives,
                     **settings,
                 }
