@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import io
-import math
 import os
 import shlex
 import sys
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from PIL import Image
 
+from results.curves import Curves, Scale, finite, number
 from results.page import SCRIPT, STYLE
 from results.ranking import (
     HIGHER_IS_BETTER,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 STATES = {"COMPLETE": "complete", "PRUNED": "stopped early", "RUNNING": "running", "FAIL": "failed"}
 BASELINES = {"gray": "gray copied", "mean chroma": "true mean chroma (an oracle)"}
-Curves = dict[int, list[tuple[int, float]]]
 
 
 def write_gallery(study: str | Path | StudyFolder) -> Path:
@@ -84,7 +83,7 @@ def _page(folder: StudyFolder) -> str:
     ]
     curves = _curves(folder, objective)
     baselines: dict[str, dict[str, float]] = config.get("baselines") or {}
-    scale = _Scale(curves, baselines.get("gray", {}).get(objective))
+    scale = Scale(curves, baselines.get("gray", {}).get(objective))
     cards = [_card(folder, rows[trial], standings.get(trial), objectives, scale) for trial in order]
     name = str(config.get("name", folder.path.name))
     return f"""<!doctype html>
@@ -132,63 +131,9 @@ class _Standing:
 def _curves(folder: StudyFolder, objective: str) -> Curves:
     curves: Curves = {}
     for row in read_epochs(folder).select(["trial", "epoch", objective]).to_pylist():
-        if _finite(row[objective]):
+        if finite(row[objective]):
             curves.setdefault(row["trial"], []).append((row["epoch"], row[objective]))
     return curves
-
-
-class _Scale:
-    """Draws learning curves on one scale, so that they can be compared by eye."""
-
-    width, height, margin = 260, 52, 4
-
-    def __init__(self, curves: Curves, gray: float | None) -> None:
-        self.curves = curves
-        self.gray = gray if _finite(gray) else None
-        values = sorted(value for curve in curves.values() for _, value in curve)
-        self.epochs = max((epoch for curve in curves.values() for epoch, _ in curve), default=1)
-        # A diverging trial must not flatten the others: the scale ends at the 97th percentile or at gray.
-        top = values[int(0.97 * (len(values) - 1))] if values else 1.0
-        self.low, self.high = (values[0], max(top, self.gray or top)) if values else (0.0, 1.0)
-
-    def legend(self, objective: str) -> str:
-        """One sentence for the reader of the curves, where there are any."""
-        if not self.curves:
-            return ""
-        dashed = "; dashed: gray copied" if self.gray is not None else ""
-        return (
-            f"Curves: {escape(LABELS[objective])} by epoch, all on one scale "
-            f"({_number(self.low)} to {_number(self.high)}); dot: best epoch{dashed}."
-        )
-
-    def draw(self, trial: int, best_epoch: int | None) -> str:
-        """The trial's curve as SVG, or nothing without a value."""
-        curve = self.curves.get(trial, [])
-        if not curve:
-            return ""
-        points = [self._at(epoch, value) for epoch, value in curve]
-        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        dots = "".join(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.2"/>'
-            for (epoch, _), (x, y) in zip(curve, points, strict=True)
-            if epoch == best_epoch
-        )
-        gray = ""
-        if self.gray is not None:
-            y = self._at(1, self.gray)[1]
-            gray = f'<line class="gray" x1="0" x2="{self.width}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        (first, start), (last, end) = curve[0], curve[-1]
-        said = f"learning curve, {_number(start)} in epoch {first} to {_number(end)} in epoch {last}"
-        return (
-            f'<svg class="curve" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{said}">'
-            f'{gray}<polyline class="line" points="{line}"/>{dots}</svg>'
-        )
-
-    def _at(self, epoch: int, value: float) -> tuple[float, float]:
-        inner_width, inner_height = self.width - 2 * self.margin, self.height - 2 * self.margin
-        across = (epoch - 1) / max(1, self.epochs - 1)
-        up = (min(max(value, self.low), self.high) - self.low) / ((self.high - self.low) or 1.0)
-        return self.margin + across * inner_width, self.margin + (1 - up) * inner_height
 
 
 def _facts(config: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], objectives: Sequence[str]) -> str:
@@ -241,7 +186,7 @@ def _table(
     head = "".join(f'<th scope="col"{marked[metric]}>{_heading(metric)}</th>' for metric in metrics)
     body = "".join(
         f'<tr class="{kind}"><th scope="row">{escape(label)}</th>'
-        + "".join(f"<td{marked[metric]}>{_number(values.get(metric))}</td>" for metric in metrics)
+        + "".join(f"<td{marked[metric]}>{number(values.get(metric))}</td>" for metric in metrics)
         + "</tr>"
         for kind, label, values in lines
     )
@@ -276,7 +221,7 @@ def _card(
     row: Mapping[str, Any],
     standing: _Standing | None,
     objectives: Sequence[str],
-    scale: _Scale,
+    scale: Scale,
 ) -> str:
     trial, state, metrics = row["trial"], row["state"], _shown_metrics([row])
     data = "".join(f' data-{metric}="{row[metric]:.6g}"' for metric in metrics)
@@ -305,7 +250,7 @@ def _card(
         "node": row["node"],
     }
     best = f'<span class="place">#{standing.place}</span> ' if standing else ""
-    value = " · ".join(_number(row[objective]) for objective in objectives)
+    value = " · ".join(number(row[objective]) for objective in objectives)
     named = " · ".join(LABELS[objective] for objective in objectives)
     return f"""<article class="card" data-state="{state}" data-caption="{caption}"{data}>
 <div class="top"><div class="title"><h3>{best}Trial {trial}</h3>
@@ -365,7 +310,7 @@ def _footer(folder: StudyFolder, ranking: Iterable[Ranked]) -> str:
 
 
 def _shown_metrics(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [metric for metric in METRICS if any(_finite(row.get(metric)) for row in rows)]
+    return [metric for metric in METRICS if any(finite(row.get(metric)) for row in rows)]
 
 
 def _heading(metric: str) -> str:
@@ -389,20 +334,11 @@ def _text(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _number(value: float | None) -> str:
-    """A measured value with three significant digits, so that columns can be compared: 37.0, 1.55, 0.0962."""
-    return f"{value:#.3g}".rstrip(".") if value is not None and _finite(value) else "–"
-
-
 def _duration(seconds: float) -> str:
     minutes = round(seconds / 60)
     if minutes == 0:
         return f"{seconds:.0f} s"
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-
-
-def _finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
 
 
 def main(study: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="STUDY")]) -> None:

@@ -46,7 +46,7 @@ def ranking(trials: pa.Table, baselines: Baselines, objectives: Sequence[str]) -
     """
     entries = rank(trials, objectives)
     several = len(objectives) > 1
-    width = 2.2 + 3.4 * len(objectives) if several else 8.5
+    width = 4.2 + 3.2 * len(objectives) if several else 8.5
     figure, *panels = _figure(width, 1.6 + 0.26 * max(4, len(entries)), len(objectives))
     for column, (axes, objective) in enumerate(zip(panels, objectives, strict=True)):
         for place, entry in enumerate(entries):
@@ -71,9 +71,11 @@ def ranking(trials: pa.Table, baselines: Baselines, objectives: Sequence[str]) -
             )
         axes.set_yticks([])
         axes.set_ylim(max(len(entries), 1) - 0.4, -0.6)
-        axes.set_xlabel(_label(objective))
+        axes.set_xlabel(_label(objective).replace(" (", "\n(") if several else _label(objective))
         axes.grid(axis="y", visible=False)
-        axes.margins(x=0.14)
+        shown = [entry.values[column] for entry in entries]
+        furthest = max([*shown, *(value for _, value in _values(baselines, objective))], default=1.0)
+        axes.set_xlim(right=1.15 * furthest if furthest > 0 else None)
         for line, (name, value) in enumerate(_values(baselines, objective)):
             axes.axvline(value, color=BASELINE, linestyle=DASHES[1 + line % 3], label=f"baseline: {name}")
     names = [entry.reference or f"trial {entry.trial}" for entry in entries]
@@ -230,7 +232,7 @@ def pareto(trials: pa.Table, baselines: Baselines, objectives: Sequence[str]) ->
             )
         if front:
             label = "front: the best trade-offs"
-            axes.scatter(*zip(*points, strict=True), s=150, color="#CFE8DF", zorder=2, label=label)
+            axes.scatter(*zip(*points, strict=True), s=190, color="#CFE8DF", zorder=2, label=label)
             axes.scatter(
                 *points[0],
                 s=330,

@@ -113,7 +113,9 @@ def print_end(console: Console, outcome: Outcome) -> None:
         say(console, hypervolume_line(reached, objectives))
     end = outcome.end
     if end.used_up:
-        say(console, f"Ended: {end.used_up} is used up; everything so far is kept.", style="yellow")
+        # Not `capitalize`, which would turn GPU into gpu.
+        budget = end.used_up[0].upper() + end.used_up[1:]
+        say(console, f"{budget} is used up; everything so far is kept.", style="yellow")
     elif end.interrupted:
         say(console, f"Stopped after {duration(end.seconds)}; everything so far is kept.", style="yellow")
     say(console, effort_line(len(rows), end.seconds, savings(trials, outcome.plan.epochs)))
@@ -122,7 +124,7 @@ def print_end(console: Console, outcome: Outcome) -> None:
 
 
 def hypervolume_line(reached: Course, objectives: Sequence[str]) -> str:
-    """Say how much of what lies between copying gray and a perfect model was reached."""
+    """Say how much was reached of what a perfect model would."""
     if not len(reached.hypervolumes):
         return "Hypervolume: nothing measured yet."
     of_perfect = "" if reached.share is None else f", {reached.share:.0%} of a perfect model's"
@@ -215,12 +217,7 @@ def _print_next(console: Console, outcome: Outcome, best: int | None) -> None:
     commands: list[tuple[str, str]] = []
     end, config = outcome.end, outcome.plan.config
     if end.used_up:
-        budget = (
-            "--gpu-hours MORE"
-            if config.gpu_hours is not None and "GPU" in end.used_up
-            else "--time-budget MORE"
-        )
-        commands.append(("go on with a larger budget", f"{resume_command(config)} {budget}"))
+        commands.append(("go on with twice the budget", f"{resume_command(config)}{_twice(config)}"))
     elif end.interrupted:
         commands.append(("go on", resume_command(config)))
     if best is not None:
@@ -242,6 +239,17 @@ def _print_next(console: Console, outcome: Outcome, best: int | None) -> None:
     for what, command in commands:
         say(console, f"{what}:")
         say(console, f"  {command}", style="bold")
+
+
+def _twice(config: StudyConfig) -> str:
+    """Flags that double the budgets of a study."""
+    flags = ""
+    if config.time_budget is not None:
+        budget = config.time_budget.strip()
+        flags += f" --time-budget {2 * float(budget[:-1]):g}{budget[-1]}"
+    if config.gpu_hours is not None:
+        flags += f" --gpu-hours {2 * config.gpu_hours:g}"
+    return flags
 
 
 def resume_command(config: StudyConfig) -> str:
