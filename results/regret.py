@@ -67,7 +67,7 @@ class Trace:
     def idle(self) -> float:
         """The share of the workers' time in which they had nothing to do."""
         paid = self.workers * self.seconds
-        return 1 - self.busy_seconds / paid if paid else 0.0
+        return max(0.0, 1 - self.busy_seconds / paid) if paid else 0.0
 
 
 @dataclass(frozen=True)

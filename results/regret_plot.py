@@ -35,11 +35,13 @@ def regret_figure(traces: Sequence[Trace], titles: Mapping[str, str]) -> Figure:
         Of each table.
     """
     groups = grouped(traces)
-    tables, workers, methods = (list(dict.fromkeys(key[at] for key in groups)) for at in range(3))
+    tables = list(dict.fromkeys(table for table, _, _ in groups))
+    workers = list(dict.fromkeys(count for _, count, _ in groups))
+    methods = list(dict.fromkeys(method for _, _, method in groups))
     columns = len(workers) + (len(workers) > 1)
     figure = Figure(figsize=(3.1 * columns + 1.9, 3.3 * len(tables) + 0.3), dpi=110, layout="constrained")
     rows = figure.subplots(len(tables), columns, squeeze=False)
-    looks = {
+    looks: Looks = {
         method: {
             "color": HIGHLIGHTS[at % len(HIGHLIGHTS)],
             "linestyle": DASHES[(at + at // len(HIGHLIGHTS)) % len(DASHES)],
@@ -63,7 +65,7 @@ def regret_figure(traces: Sequence[Trace], titles: Mapping[str, str]) -> Figure:
             weight="bold",
             va="bottom",
         )
-        _label_ends(row[len(workers) - 1], looks)
+        _label_ends(figure, row[len(workers) - 1], looks)
         if len(workers) > 1:
             _draw_scaling(row[-1], own, workers, looks)
     return figure
@@ -159,9 +161,9 @@ def _draw_scaling(axes: Axes, groups: Groups, workers: Sequence[int], looks: Loo
     axes.set_title(f"until within {NEAR:.0%} of the best", fontsize=10)
 
 
-def _label_ends(axes: Axes, looks: Looks) -> None:
+def _label_ends(figure: Figure, axes: Axes, looks: Looks) -> None:
     """Name the lines at their right ends, far enough apart to be read."""
-    axes.figure.draw_without_rendering()
+    figure.draw_without_rendering()
     ends = []
     for line in axes.get_lines():
         values = np.asarray(line.get_ydata(), dtype=np.float64)
@@ -169,14 +171,14 @@ def _label_ends(axes: Axes, looks: Looks) -> None:
         if len(finite):
             at = (np.asarray(line.get_xdata())[finite[-1]], values[finite[-1]])
             ends.append((float(axes.transData.transform(at)[1]), str(line.get_label()), at))
-    spacing = 12 * axes.figure.dpi / 72
+    spacing = 12 * figure.dpi / 72
     below = -math.inf
     for height, label, at in sorted(ends):
         below = max(height, below + spacing)
         axes.annotate(
             label,
             at,
-            (6, (below - height) * 72 / axes.figure.dpi),
+            (6, (below - height) * 72 / figure.dpi),
             textcoords="offset points",
             va="center",
             fontsize=9,

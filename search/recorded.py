@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from optuna.distributions import CategoricalDistribution
 
-import moocore
+from results.pareto import hypervolume
 from results.store import METRICS, PARAMS, open_study, read_config, read_epochs, read_trials
 from search.config import ConfigError, StudyConfig
 from search.curves import Curve, Floats
@@ -88,8 +88,8 @@ class Recorded:
             f"{len(full)} recorded configurations of {epochs} epochs"
             + (f", {len(self.curves) - len(full)} that failed" if len(full) < len(self.curves) else "")
             + (f", {left_out} stopped early and left out" if left_out else "")
-            + "; others are answered by the nearest (surrogate; rank correlation of a configuration's final value with"
-            f" that of its nearest: {correlations})"
+            + "; others are answered by the nearest (surrogate; rank correlation of a configuration's final value"
+            f" with that of its nearest: {correlations})"
         )
 
     def curve(self, params: Mapping[str, Value], seed: int) -> Curve:
@@ -127,7 +127,7 @@ class Recorded:
 
     def _volume(self, finals: Floats) -> float:
         scaled = (finals - self._best) / (self._reference - self._best)
-        return float(moocore.hypervolume(scaled[np.all(np.isfinite(scaled), axis=1)], ref=np.ones(len(self._best))))
+        return float(hypervolume(scaled, np.ones(len(self._best))))
 
 
 def read_recorded(folder: Path, objectives: tuple[str, ...]) -> Recorded:
@@ -168,9 +168,7 @@ def read_recorded(folder: Path, objectives: tuple[str, ...]) -> Recorded:
             left_out += 1
             continue
         params = {name: trial.get(PARAMS + name) for name in plan.space}
-        configurations.append(
-            ({name: value for name, value in params.items() if value is not None}, curve)
-        )
+        configurations.append(({name: value for name, value in params.items() if value is not None}, curve))
     full = [curve for _, curve in configurations if not curve.fails]
     if len(full) < FEWEST:
         raise ConfigError(

@@ -86,7 +86,9 @@ class Command:
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
         if not self.tables:
-            raise ConfigError("no table is named: take the folder of a study or a function such as hartmann6.")
+            raise ConfigError(
+                "no table is named: take the folder of a study or a function such as hartmann6."
+            )
         for name, least in (
             ("workers", 1),
             ("eta", 2),
@@ -241,11 +243,13 @@ def run_task(task: Task) -> Outcome:
 def _check(problem: Problem, compared: Sequence[Method]) -> None:
     for method in compared:
         if method.searcher == "recorded" and not problem.configurations:
-            raise ConfigError(f"--searcher is recorded, but {problem.name} is a function: take tpe or random.")
+            raise ConfigError(
+                f"--searcher is recorded, but {problem.name} is a function: take tpe or random."
+            )
         if method.searcher == "cmaes" and len(problem.objectives) > 1:
             raise ConfigError(
-                f"--searcher is cmaes, but {problem.name} has the objectives {' and '.join(problem.objectives)}, and it"
-                " knows one alone: name one with --objective, or take tpe, gp or nsga2."
+                f"--searcher is cmaes, but {problem.name} has the objectives {' and '.join(problem.objectives)},"
+                " and it knows one alone: name one with --objective, or take tpe, gp or nsga2."
             )
         if method.matters("grace") and method.grace >= problem.epochs:
             raise ConfigError(

@@ -1,8 +1,8 @@
 """What Tune brings along, to compare with: `AsyncHyperBandScheduler` on `OptunaSearch`, as its guides set them up.
 
-The scheduler has its defaults (grace_period 1, reduction_factor 4, one bracket) and the trials' length as max_t. The
-searcher has Optuna's default TPE on the same define-by-run space, a study of its own in memory, and a limiter, without
-which Tune would propose one trial at a time ahead of any free worker.
+The scheduler has its defaults (grace_period 1, reduction_factor 4, one bracket) and the trials' length as max_t.
+The searcher has Optuna's default TPE on the same define-by-run space, a study of its own in memory, and a limiter,
+without which Tune would propose one trial at a time ahead of any free worker.
 """
 
 import logging

@@ -37,7 +37,7 @@ def print_verdicts(console: Console, problems: Sequence[Problem], traces: Sequen
     found = verdicts(traces)
     for problem in problems:
         title = f"{problem.name}{' (surrogate)' if problem.surrogate else ''}"
-        table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        table = _table(title)
         first = found[0].method
         table.add_column("workers", justify="right")
         table.add_column("method", no_wrap=True)
@@ -76,7 +76,7 @@ def print_costs(console: Console, outcomes: Sequence["Outcome"]) -> None:
             groups.setdefault(key, []).append((cost.proposal, cost.reports, cost.decision))
     if not groups:
         return
-    table = Table(title="What a decision takes here", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = _table("What a decision takes here")
     table.add_column("method", no_wrap=True)
     for name in ("trials so far", "proposal", "searcher told", "scheduler's decision"):
         table.add_column(name, justify="right")
@@ -122,6 +122,10 @@ def write_verdicts(out: Path, problems: Sequence[Problem], traces: Sequence[Trac
     except OSError as error:
         raise ConfigError(f"--out is {out}, but {error.strerror}: take another folder.") from None
     return [table, picture]
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
 
 
 def _flat(verdict: Verdict) -> dict[str, object]:

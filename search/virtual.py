@@ -5,15 +5,15 @@ simulated is what takes time: an event heap says when each running trial reports
 going on cost nothing. A training that breaks down is told as an error, as `trainables.trainable` raises for a
 value that is not finite.
 
-The order of calls is that of `ray.tune.execution.tune_controller.TuneController.step` (Ray 2.60): ask the searcher for
-trials, ask the scheduler which to run, start what is pending first come first served, handle one event. A trial's
+The order of calls is that of `ray.tune.execution.tune_controller.TuneController.step` (Ray 2.60): ask the searcher
+for trials, ask the scheduler which to run, start what is pending first come first served, handle one event. A trial's
 last result goes to both as complete and not as a result; of a stopped trial's last result the searcher hears as
 complete, and the scheduler twice.
 """
 
 import heapq
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +76,7 @@ class _Stopwatch:
     """Sums up what searcher and scheduler take in the stretches of a study that `MeanCost` tells of."""
 
     def __init__(self) -> None:
-        self._sums = {count: dict.fromkeys(("propose", "report", "decide", "proposals", "reports", "epochs"), 0.0) for count in COUNTED}
+        self._sums: dict[int, dict[str, float]] = {count: defaultdict(float) for count in COUNTED}
         self.trials = 0
 
     def add(self, what: str, amount: float) -> None:
@@ -85,10 +85,10 @@ class _Stopwatch:
             if 0.8 * count < self.trials <= count:
                 sums[what] += amount
 
-    def time(self, what: str, call: Callable[[], Any]) -> Any:
+    def time(self, what: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         """Time a call."""
         began = time.perf_counter()
-        answer = call()
+        answer = call(*arguments, **named)
         self.add(what, time.perf_counter() - began)
         return answer
 
@@ -259,11 +259,11 @@ class VirtualCluster:
             return
         if trial.status == Trial.RUNNING:
             result = dict(trial.last_result)
-            self._decide(lambda: self._scheduler.on_trial_complete(self, trial, result))
-            self._report(lambda: self._searcher.on_trial_complete(trial.trial_id, result=result))
+            self._decide(self._scheduler.on_trial_complete, trial, result)
+            self._report(self._searcher.on_trial_complete, trial, result=result)
         else:
-            self._decide(lambda: self._scheduler.on_trial_remove(self, trial))
-            self._report(lambda: self._searcher.on_trial_complete(trial.trial_id))
+            self._decide(self._scheduler.on_trial_remove, trial)
+            self._report(self._searcher.on_trial_complete, trial)
         self._end(trial, Trial.TERMINATED)
 
     # One step of Tune's, up to the events.
@@ -280,26 +280,28 @@ class VirtualCluster:
             if len(self._trials) >= self._most:
                 self._finished = True
                 break
-            tune_id = f"{len(self._trials):08d}"
-            suggested = self._watch.time("propose", lambda tune_id=tune_id: self._searcher.suggest(tune_id))
+            suggested = self._watch.time("propose", self._searcher.suggest, f"{len(self._trials):08d}")
             if suggested == Searcher.FINISHED:
                 self._finished = asked = True
             elif suggested is None:
                 break
             else:
-                curve = self._problem.curve(self._parameters(suggested), self._seed)
-                trial = VirtualTrial(tune_id, suggested, curve)
-                self._trials.append(trial)
-                self._live.add(trial)
-                self._pending.append(trial)
-                self._watch.trials = len(self._trials)
-                self._watch.add("proposals", 1)
-                self._decide(lambda trial=trial: self._scheduler.on_trial_add(self, trial))
+                self._add(suggested)
                 asked = True
         return asked
 
+    def _add(self, suggested: dict[str, Any]) -> None:
+        curve = self._problem.curve(self._parameters(suggested), self._seed)
+        trial = VirtualTrial(f"{len(self._trials):08d}", suggested, curve)
+        self._trials.append(trial)
+        self._live.add(trial)
+        self._pending.append(trial)
+        self._watch.trials = len(self._trials)
+        self._watch.add("proposals", 1)
+        self._decide(self._scheduler.on_trial_add, trial)
+
     def _choose(self) -> bool:
-        chosen = self._decide(lambda: self._scheduler.choose_trial_to_run(self))
+        chosen = self._decide(self._scheduler.choose_trial_to_run)
         if chosen is None or chosen.status != Trial.PAUSED:
             return False
         chosen.status = Trial.PENDING
@@ -328,8 +330,8 @@ class VirtualCluster:
         self._busy += self._now - trial.epoch_started
         trial.busy += self._now - trial.epoch_started
         if trial.epoch == len(trial.curve.values):
-            self._decide(lambda: self._scheduler.on_trial_error(self, trial))
-            self._report(lambda: self._searcher.on_trial_complete(trial.trial_id, error=True))
+            self._decide(self._scheduler.on_trial_error, trial)
+            self._report(self._searcher.on_trial_complete, trial, error=True)
             self._end(trial, Trial.ERROR)
             return
         values = trial.curve.values[trial.epoch]
@@ -348,10 +350,10 @@ class VirtualCluster:
         decision = (
             TrialScheduler.STOP
             if result["done"]
-            else self._decide(lambda: self._scheduler.on_trial_result(self, trial, result))
+            else self._decide(self._scheduler.on_trial_result, trial, result)
         )
         if decision != TrialScheduler.STOP:
-            self._report(lambda: self._searcher.on_trial_result(trial.trial_id, result))
+            self._report(self._searcher.on_trial_result, trial, result=result)
         trial.last_result = result
         if decision == TrialScheduler.STOP:
             result["done"] = True
@@ -366,9 +368,9 @@ class VirtualCluster:
         self._live.discard(trial)
         trial.status = status
 
-    def _decide(self, call: Callable[[], Any]) -> Any:
-        return self._watch.time("decide", call)
+    def _decide(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        return self._watch.time("decide", call, self, *arguments)
 
-    def _report(self, call: Callable[[], Any]) -> None:
+    def _report(self, call: Callable[..., None], trial: VirtualTrial, **named: Any) -> None:
         self._watch.add("reports", 1)
-        self._watch.time("report", call)
+        self._watch.time("report", call, trial.trial_id, **named)
