@@ -32,8 +32,9 @@ _ENDED = frozenset({Trial.TERMINATED, Trial.ERROR})
 class VirtualTrial:
     """What searchers and schedulers see of a trial of Tune's; it is told from others by identity."""
 
-    def __init__(self, trial_id: str, config: dict[str, Any], curve: Curve) -> None:
-        self.trial_id = trial_id
+    def __init__(self, number: int, config: dict[str, Any], curve: Curve) -> None:
+        self.number = number
+        self.trial_id = f"{number:08d}"
         self.config = config
         self.status: str = Trial.PENDING
         self.last_result: dict[str, Any] = {}
@@ -292,7 +293,7 @@ class VirtualCluster:
 
     def _add(self, suggested: dict[str, Any]) -> None:
         curve = self._problem.curve(self._parameters(suggested), self._seed)
-        trial = VirtualTrial(f"{len(self._trials):08d}", suggested, curve)
+        trial = VirtualTrial(len(self._trials), suggested, curve)
         self._trials.append(trial)
         self._live.add(trial)
         self._pending.append(trial)
@@ -338,7 +339,7 @@ class VirtualCluster:
         trial.epoch += 1
         self._epochs += 1
         self._watch.add("epochs", 1)
-        self._incumbent.observe(self._now, trial.curve, values)
+        self._incumbent.observe(self._now, trial.number, trial.curve, trial.epoch)
         result = {
             "trial_id": trial.trial_id,
             "epoch": trial.epoch,
