@@ -20,7 +20,7 @@ import numpy as np
 import tyro
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from results.ranking import rank
+from results.ranking import objectives_of, rank
 from results.store import StudyError, StudyFolder, open_study, read_config, read_trials
 from trainables.checkpoint import CheckpointError
 from trainables.hardware import configure
@@ -37,7 +37,7 @@ COLOURLESS = 4
 
 
 def weights_of(study: StudyFolder, trial: int | None) -> Path:
-    """The weights file of a trial, or of the best one that has weights.
+    """The weights file of a trial, or of the best one that has weights: of several objectives the knee.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def weights_of(study: StudyFolder, trial: int | None) -> Path:
         Where the study has no such trial or the trial has no weights; the message names those that have.
     """
     trials = read_trials(study)
-    ranking = rank(trials, str(read_config(study).get("objective", "val_swd")))
+    ranking = rank(trials, objectives_of(read_config(study)))
     kept = [entry.trial for entry in ranking if study.best_weights(entry.trial).is_file()]
     if trial is None:
         if not kept:
@@ -179,7 +179,7 @@ def main(
     out
         The folder to write NAME-colored.png and NAME-side-by-side.png to.
     trial
-        The trial whose model is used; without it the best one that has weights.
+        The trial whose model is used; without it the best one that has weights, of several objectives the knee.
     """
     done = 0
     try:

@@ -26,6 +26,11 @@ class StudyFolder:
         return self.path / "study.json"
 
     @property
+    def lock(self) -> Path:
+        """Held by the process that runs the study."""
+        return self.path / "study.lock"
+
+    @property
     def journal(self) -> Path:
         """Optuna's journal."""
         return self.path / "optuna.journal"

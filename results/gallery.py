@@ -13,6 +13,7 @@ import math
 import os
 import shlex
 import sys
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +21,15 @@ import tyro
 from PIL import Image
 
 from results.page import SCRIPT, STYLE
-from results.ranking import HIGHER_IS_BETTER, LABELS, Ranked, Verdict, against_references, rank
+from results.ranking import (
+    HIGHER_IS_BETTER,
+    LABELS,
+    Ranked,
+    Verdict,
+    against_references,
+    objectives_of,
+    rank,
+)
 from results.store import (
     METRICS,
     PARAMS,
@@ -57,21 +66,26 @@ def write_gallery(study: str | Path | StudyFolder) -> Path:
 
 def _page(folder: StudyFolder) -> str:
     config = read_config(folder)
-    objective = str(config.get("objective", "val_swd"))
+    objectives = objectives_of(config)
+    # The curves are of one metric: the last, in which models differ most where there are several.
+    objective = objectives[-1]
     trials = read_trials(folder)
-    ranking = rank(trials, objective)
-    verdict = against_references(ranking, objective)
+    ranking = rank(trials, objectives)
+    verdict = against_references(ranking, objectives)
     rows = {row["trial"]: row for row in trials.to_pylist()}
-    places = {entry.trial: place for place, entry in enumerate(ranking, start=1)}
+    standings = {
+        entry.trial: _Standing(place, len(objectives) > 1 and entry.level == 0)
+        for place, entry in enumerate(ranking, start=1)
+    }
     order = [entry.trial for entry in ranking] + [
         trial
         for trial, _ in sorted(rows.items(), key=lambda item: item[1]["state"] == "FAIL")
-        if trial not in places
+        if trial not in standings
     ]
     curves = _curves(folder, objective)
     baselines: dict[str, dict[str, float]] = config.get("baselines") or {}
     scale = _Scale(curves, baselines.get("gray", {}).get(objective))
-    cards = [_card(folder, rows[trial], places.get(trial), objective, scale) for trial in order]
+    cards = [_card(folder, rows[trial], standings.get(trial), objectives, scale) for trial in order]
     name = str(config.get("name", folder.path.name))
     return f"""<!doctype html>
 <html lang="en">
@@ -86,14 +100,14 @@ def _page(folder: StudyFolder) -> str:
 <p class="eyebrow">Hyperparameter search for image colorization</p>
 <h1>{escape(name)}</h1>
 <p class="verdict">{escape(str(verdict))}</p>
-{_facts(config, rows.values(), objective)}
+{_facts(config, rows.values(), objectives)}
 </header>
 <main>
 <h2>Against the reference points and the baselines</h2>
-{_table(rows, verdict, baselines, objective)}
+{_table(rows, verdict, baselines, objectives)}
 <h2 id="trials">Trials</h2>
 <p class="soft">The same validation photos in every strip: gray input, output, truth. {scale.legend(objective)}</p>
-{_tools(rows.values(), objective)}
+{_tools(rows.values(), objectives)}
 <div class="cards">
 {"".join(cards)}
 </div>
@@ -105,6 +119,14 @@ def _page(folder: StudyFolder) -> str:
 </body>
 </html>
 """
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """A trial's place in the ranking, from 1, and whether it is one of several objectives' best trade-offs."""
+
+    place: int
+    in_front: bool
 
 
 def _curves(folder: StudyFolder, objective: str) -> Curves:
@@ -169,7 +191,7 @@ class _Scale:
         return self.margin + across * inner_width, self.margin + (1 - up) * inner_height
 
 
-def _facts(config: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], objective: str) -> str:
+def _facts(config: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], objectives: Sequence[str]) -> str:
     rows = list(rows)
     data, asked, encoder = config.get("data") or {}, config.get("config") or {}, config.get("encoder") or {}
     counts = data.get("counts") or {}
@@ -177,7 +199,7 @@ def _facts(config: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], objecti
     versions = config.get("versions") or {}
     facts = {
         "Model": config.get("model"),
-        "Objective": LABELS[objective],
+        "Minimised": " and ".join(LABELS[objective] for objective in objectives),
         "Trials": ", ".join(f"{count} {label}" for label, count in states if count) or "none yet",
         "Training time": _duration(sum(row["seconds"] or 0 for row in rows)),
         "Data": data.get("source"),
@@ -200,23 +222,22 @@ def _table(
     rows: Mapping[int, Mapping[str, Any]],
     verdict: Verdict,
     baselines: Mapping[str, Mapping[str, float]],
-    objective: str,
+    objectives: Sequence[str],
 ) -> str:
     lines: list[tuple[str, str, Mapping[str, Any]]] = []
-    # The beaten ones follow the best of the search, the unbeaten stand above it: the table is in order.
-    for entry in (*verdict.unbeaten, verdict.best, *verdict.beaten):
-        if entry is not None:
-            kind = "best" if entry is verdict.best else "reference"
-            label = f"Best of the search: {entry.name}" if kind == "best" else f"Reference: {entry.reference}"
-            stopped = ", stopped early" if entry.state == "PRUNED" else ""
-            lines.append((kind, label + stopped, rows[entry.trial]))
+    for entry in verdict.ordered:
+        kind = "best" if entry is verdict.best else "reference"
+        label = f"Best of the search: {entry.name}" if kind == "best" else f"Reference: {entry.reference}"
+        stopped = ", stopped early" if entry.state == "PRUNED" else ""
+        traded = ", a trade-off" if entry in verdict.trade_offs else ""
+        lines.append((kind, label + stopped + traded, rows[entry.trial]))
     lines += [
         ("baseline", f"Baseline: {BASELINES.get(name, name)}", values) for name, values in baselines.items()
     ]
     if not lines:
         return '<p class="soft">Nothing measured yet.</p>'
     metrics = _shown_metrics([values for _, _, values in lines])
-    marked = {metric: ' class="objective"' if metric == objective else "" for metric in metrics}
+    marked = {metric: ' class="objective"' if metric in objectives else "" for metric in metrics}
     head = "".join(f'<th scope="col"{marked[metric]}>{_heading(metric)}</th>' for metric in metrics)
     body = "".join(
         f'<tr class="{kind}"><th scope="row">{escape(label)}</th>'
@@ -227,7 +248,7 @@ def _table(
     return f'<div class="scroll"><table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _tools(rows: Iterable[Mapping[str, Any]], objective: str) -> str:
+def _tools(rows: Iterable[Mapping[str, Any]], objectives: Sequence[str]) -> str:
     rows = list(rows)
     counts = {state: sum(row["state"] == state for row in rows) for state in STATES}
     choices = [("ALL", f"All {len(rows)}")] + [
@@ -237,10 +258,12 @@ def _tools(rows: Iterable[Mapping[str, Any]], objective: str) -> str:
         f'<button type="button" data-state="{state}" aria-pressed="{str(state == "ALL").lower()}">{label}</button>'
         for state, label in choices
     )
-    options = "".join(
-        f'<option value="{metric}"{" selected" if metric == objective else ""}'
+    several = len(objectives) > 1
+    options = '<option value="rank" selected>best trade-off</option>' if several else ""
+    options += "".join(
+        f'<option value="{metric}"{" selected" if not several and metric in objectives else ""}'
         f"{' data-higher=1' if metric in HIGHER_IS_BETTER else ''}>{escape(LABELS[metric])}</option>"
-        for metric in _shown_metrics([*rows, {objective: 0.0}])
+        for metric in _shown_metrics([*rows, dict.fromkeys(objectives, 0.0)])
     )
     return (
         f'<div class="tools"><div class="states" role="group" aria-label="Trials to show">{buttons}</div>'
@@ -249,10 +272,16 @@ def _tools(rows: Iterable[Mapping[str, Any]], objective: str) -> str:
 
 
 def _card(
-    folder: StudyFolder, row: Mapping[str, Any], place: int | None, objective: str, scale: _Scale
+    folder: StudyFolder,
+    row: Mapping[str, Any],
+    standing: _Standing | None,
+    objectives: Sequence[str],
+    scale: _Scale,
 ) -> str:
     trial, state, metrics = row["trial"], row["state"], _shown_metrics([row])
     data = "".join(f' data-{metric}="{row[metric]:.6g}"' for metric in metrics)
+    if standing:
+        data += f' data-rank="{standing.place}"'
     epoch, picture = _strip(folder, trial, row["best_epoch"])
     caption = f"epoch {epoch}" + (f", best epoch {row['best_epoch']}" if row["best_epoch"] else "")
     if picture:
@@ -275,11 +304,13 @@ def _card(
         "trainable encoder weights": row["trainable_encoder_parameters"],
         "node": row["node"],
     }
-    best = f'<span class="place">#{place}</span> ' if place else ""
+    best = f'<span class="place">#{standing.place}</span> ' if standing else ""
+    value = " · ".join(_number(row[objective]) for objective in objectives)
+    named = " · ".join(LABELS[objective] for objective in objectives)
     return f"""<article class="card" data-state="{state}" data-caption="{caption}"{data}>
 <div class="top"><div class="title"><h3>{best}Trial {trial}</h3>
-<span class="value" title="{escape(LABELS[objective])}">{_number(row[objective])}</span></div>
-<div class="badges">{_badges(row, place)}</div></div>
+<span class="value" title="{escape(named)}" data-ranked="{value}" data-named="{escape(named)}">{value}</span></div>
+<div class="badges">{_badges(row, standing)}</div></div>
 {shown}
 <div class="under">{_pairs(params)}<div>{scale.draw(trial, row["best_epoch"])}{_pairs(measured)}</div>
 <details><summary>Run</summary>{_pairs(run)}</details></div>
@@ -287,10 +318,12 @@ def _card(
 """
 
 
-def _badges(row: Mapping[str, Any], place: int | None) -> str:
+def _badges(row: Mapping[str, Any], standing: _Standing | None) -> str:
     badges = []
-    if place == 1:
-        badges.append(("first", "best"))
+    if standing and standing.place == 1:
+        badges.append(("first", "best trade-off: the knee of the front" if standing.in_front else "best"))
+    elif standing and standing.in_front:
+        badges.append(("front", "in the front"))
     if row["reference"]:
         badges.append(("reference", f"reference: {row['reference']}"))
     if row["state"] == "PRUNED":

@@ -69,6 +69,7 @@ button, select { font: inherit; color: inherit; }
   color: var(--soft); overflow-wrap: anywhere;
 }
 .badge.first { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
+.badge.front { border-color: var(--accent); color: var(--accent); font-weight: 650; }
 .badge.reference { color: var(--good); overflow: hidden; white-space: nowrap; text-overflow: ellipsis; }
 .badge.pruned { color: var(--stopped); }
 .badge.fail { color: var(--failed); }
@@ -141,8 +142,13 @@ function sort() {
   for (const card of cards) {
     const value = number(card, metric.value);
     const shown = card.querySelector('.value');
-    shown.textContent = Number.isNaN(value) ? '–' : value.toPrecision(3);
-    shown.title = option.textContent;
+    if (metric.value === 'rank') {
+      shown.textContent = shown.dataset.ranked;
+      shown.title = shown.dataset.named;
+    } else {
+      shown.textContent = Number.isNaN(value) ? '–' : value.toPrecision(3);
+      shown.title = option.textContent;
+    }
   }
 }
 

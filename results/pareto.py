@@ -77,22 +77,22 @@ def order(values: np.ndarray) -> np.ndarray:
     return places[np.lexsort((_sums(values)[places], others, level[places]))]
 
 
-def reference_point(values: np.ndarray, gray: np.ndarray) -> np.ndarray:
-    """What hypervolumes are measured from: the values of copying the gray input, as far as they are known.
+def reference_point(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """What hypervolumes are measured from: values that are known beforehand, as far as they are.
 
-    A model that is no better than that in some objective then adds nothing, and the number can be compared between
-    studies of the same pictures. Where gray's value is NaN, the worst of the rows takes its place.
+    A row that is no better than that in some objective then adds nothing, and the number can be compared between
+    studies of the same pictures. Where a value is NaN, the worst of the rows takes its place.
 
     Parameters
     ----------
     values
         Float [n, m].
-    gray
+    known
         Float [m].
     """
     finite = values[np.isfinite(values).all(axis=1)]
-    worst = finite.max(axis=0) if len(finite) else np.zeros(len(gray))
-    return np.where(np.isfinite(gray), gray, worst)
+    worst = finite.max(axis=0) if len(finite) else np.zeros(len(known))
+    return np.where(np.isfinite(known), known, worst)
 
 
 def hypervolume(values: np.ndarray, reference: np.ndarray) -> float:
@@ -131,7 +131,7 @@ def hypervolume_over_time(values: np.ndarray, reference: np.ndarray) -> np.ndarr
     volume = 0.0
     for place, row in enumerate(values):
         # Most rows are no better than one before: only the others are worth a computation.
-        if (row < reference).all() and not (front <= row).all(axis=1).any():
+        if np.isfinite(row).all() and (row < reference).all() and not (front <= row).all(axis=1).any():
             front = np.vstack([front[(front < row).any(axis=1)], row])
             volume = hypervolume(front, reference)
         result[place] = volume

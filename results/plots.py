@@ -7,18 +7,20 @@ The tables are those of `results.store`. Nothing is read from disk, shown or sav
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from results.ranking import HIGHER_IS_BETTER, LABELS, rank
+from results.effort import course
+from results.ranking import HIGHER_IS_BETTER, LABELS, against_references, rank
 from results.store import PARAMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     import pyarrow as pa
     from matplotlib.axes import Axes
 
@@ -37,54 +39,88 @@ BASELINE = "#555555"
 BASELINE_MARKERS = {"gray": "X", "mean chroma": "P"}
 
 
-def ranking(trials: pa.Table, baselines: Baselines, objective: str) -> Figure:
-    """Bars of the objective, best on top; reference points are hatched, baselines are dashed lines."""
-    entries = rank(trials, objective)
-    figure, axes = _figure(8.5, 1.6 + 0.26 * max(4, len(entries)))
-    for place, entry in enumerate(entries):
-        axes.barh(
-            place,
-            entry.value,
-            color=STATES[entry.state][1],
-            hatch="////" if entry.reference else None,
-            edgecolor="white",
-            linewidth=0,
-        )
-        # On a ground of its own: a baseline's line may run through it.
-        axes.annotate(
-            f"{entry.value:#.3g}",
-            (entry.value, place),
-            (5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-            zorder=3,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
-        )
-    axes.set_yticks(range(len(entries)), [entry.reference or f"trial {entry.trial}" for entry in entries])
-    axes.set_ylim(max(len(entries), 1) - 0.4, -0.6)
-    axes.set_xlabel(_label(objective))
-    axes.grid(axis="y", visible=False)
-    for line, (name, value) in enumerate(_values(baselines, objective)):
-        axes.axvline(value, color=BASELINE, linestyle=DASHES[1 + line % 3], label=f"baseline: {name}")
+def ranking(trials: pa.Table, baselines: Baselines, objectives: Sequence[str]) -> Figure:
+    """Bars of each objective, best on top; reference points are hatched, baselines are dashed lines.
+
+    Of several objectives the front comes first, the knee at its head; their names say so.
+    """
+    entries = rank(trials, objectives)
+    several = len(objectives) > 1
+    width = 2.2 + 3.4 * len(objectives) if several else 8.5
+    figure, *panels = _figure(width, 1.6 + 0.26 * max(4, len(entries)), len(objectives))
+    for column, (axes, objective) in enumerate(zip(panels, objectives, strict=True)):
+        for place, entry in enumerate(entries):
+            axes.barh(
+                place,
+                entry.values[column],
+                color=STATES[entry.state][1],
+                hatch="////" if entry.reference else None,
+                edgecolor="white",
+                linewidth=0,
+            )
+            # On a ground of its own: a baseline's line may run through it.
+            axes.annotate(
+                f"{entry.values[column]:#.3g}",
+                (entry.values[column], place),
+                (5, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+                zorder=3,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+            )
+        axes.set_yticks([])
+        axes.set_ylim(max(len(entries), 1) - 0.4, -0.6)
+        axes.set_xlabel(_label(objective))
+        axes.grid(axis="y", visible=False)
+        axes.margins(x=0.14)
+        for line, (name, value) in enumerate(_values(baselines, objective)):
+            axes.axvline(value, color=BASELINE, linestyle=DASHES[1 + line % 3], label=f"baseline: {name}")
+    names = [entry.reference or f"trial {entry.trial}" for entry in entries]
+    if several:
+        marks = [
+            "" if entry.level else ", front" if place else ", knee" for place, entry in enumerate(entries)
+        ]
+        names = [name + mark for name, mark in zip(names, marks, strict=True)]
+    panels[0].set_yticks(range(len(entries)), names)
     states = {entry.state for entry in entries}
     for state, (label, color) in STATES.items():
         if state in states:
-            axes.bar(0, 0, color=color, label=label)
+            panels[-1].bar(0, 0, color=color, label=label)
     if any(entry.reference for entry in entries):
-        axes.bar(0, 0, color="#bbbbbb", hatch="////", edgecolor="white", linewidth=0, label="reference point")
-    _legend(axes)
+        panels[-1].bar(
+            0, 0, color="#bbbbbb", hatch="////", edgecolor="white", linewidth=0, label="reference point"
+        )
+    _legend(panels[-1])
     return figure
 
 
-def learning_curves(trials: pa.Table, epochs: pa.Table, baselines: Baselines, metric: str) -> Figure:
-    """One line a trial; reference points and the search's best stand out, a cross ends a stopped one."""
-    figure, axes = _figure(8.5, 4.6)
-    references = dict(zip(trials["trial"].to_pylist(), trials["reference"].to_pylist(), strict=True))
-    states = dict(zip(trials["trial"].to_pylist(), trials["state"].to_pylist(), strict=True))
-    best = next(
-        (entry.trial for entry in rank(trials, metric) if entry.reference is None and entry.has_weights), None
-    )
+def learning_curves(
+    trials: pa.Table, epochs: pa.Table, baselines: Baselines, objectives: Sequence[str]
+) -> Figure:
+    """One line a trial and a panel an objective; reference points and the best of the search stand out.
+
+    A cross ends the line of a stopped trial.
+    """
+    figure, *panels = _figure(8.5 if len(objectives) == 1 else 4.6 * len(objectives), 4.6, len(objectives))
+    rows = {row["trial"]: row for row in trials.select(["trial", "reference", "state"]).to_pylist()}
+    best = against_references(rank(trials, objectives), objectives).best
+    for axes, metric in zip(panels, objectives, strict=True):
+        _curves(axes, rows, epochs, metric, None if best is None else best.trial)
+        for line, (name, value) in enumerate(_values(baselines, metric)):
+            axes.axhline(
+                value, color=BASELINE, linewidth=1, linestyle=DASHES[1 + line % 3], label=f"baseline: {name}"
+            )
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(_label(metric))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _legend(panels[-1])
+    return figure
+
+
+def _curves(
+    axes: Axes, rows: Mapping[int, Mapping[str, Any]], epochs: pa.Table, metric: str, best: int | None
+) -> None:
     curves: dict[int, list[tuple[int, float]]] = {}
     for row in epochs.select(["trial", "epoch", metric]).to_pylist():
         if _finite(row[metric]):
@@ -92,31 +128,24 @@ def learning_curves(trials: pa.Table, epochs: pa.Table, baselines: Baselines, me
     highlighted = 0
     for trial, curve in curves.items():
         at, values = zip(*curve, strict=True)
-        reference = references.get(trial)
+        known = rows.get(trial, {})
         if trial == best:
             axes.plot(
                 at, values, color="black", linewidth=2.6, zorder=4, label=f"best of the search: trial {trial}"
             )
-        elif reference:
+        elif known.get("reference"):
             color, dashes = HIGHLIGHTS[highlighted % len(HIGHLIGHTS)], DASHES[highlighted % len(DASHES)]
-            axes.plot(at, values, color=color, linestyle=dashes, linewidth=1.8, zorder=3, label=reference)
+            axes.plot(
+                at, values, color=color, linestyle=dashes, linewidth=1.8, zorder=3, label=known["reference"]
+            )
             highlighted += 1
         else:
             axes.plot(at, values, color="#b5b5b5", linewidth=1)
-        if len(at) == 1 or states.get(trial) == "PRUNED":
+        if len(at) == 1 or known.get("state") == "PRUNED":
             axes.plot(at[-1], values[-1], marker="x", color="#777777", markersize=5, zorder=2)
     axes.plot(
         [], [], color="#b5b5b5", marker="x", markeredgecolor="#777777", label="other trials (x: stopped)"
     )
-    for line, (name, value) in enumerate(_values(baselines, metric)):
-        axes.axhline(
-            value, color=BASELINE, linewidth=1, linestyle=DASHES[1 + line % 3], label=f"baseline: {name}"
-        )
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(_label(metric))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _legend(axes)
-    return figure
 
 
 def best_epochs(trials: pa.Table) -> Figure:
@@ -183,30 +212,73 @@ def parameters(trials: pa.Table) -> list[str]:
     return sorted(names, key=lambda name: -len(set(trials[PARAMS + name].drop_null().to_pylist())))
 
 
-def pareto(
-    trials: pa.Table, baselines: Baselines, across: str = "val_delta_e", up: str = "val_swd"
-) -> Figure:
-    """Two metrics against each other, with the front of what no trial beats in both, and the baselines."""
-    figure, axes = _figure(6.8, 5.2)
-    rows = [
-        row
-        for row in trials.to_pylist()
-        if row["state"] in STATES and _finite(row[across]) and _finite(row[up])
-    ]
-    front = sorted((row[across], row[up]) for row in rows if not _dominated(row, rows, (across, up)))
-    if front:
-        axes.step(
-            *zip(*front, strict=True), where="post", color="#999999", linewidth=1.2, label="best trade-offs"
-        )
-    _scatter(axes, rows, across, up)
-    for name, scores in baselines.items():
-        if _finite(scores.get(across)) and _finite(scores.get(up)):
-            marker = BASELINE_MARKERS.get(name, "s")
-            axes.scatter(
-                scores[across], scores[up], s=90, marker=marker, color=BASELINE, label=f"baseline: {name}"
+def pareto(trials: pa.Table, baselines: Baselines, objectives: Sequence[str]) -> Figure:
+    """Each two objectives against each other, with the front of what no trial dominates, its knee, and the baselines.
+
+    The front is that of all the objectives: with three, a panel shows it as it looks from one side, without a line.
+    """
+    pairs = list(combinations(range(len(objectives)), 2))
+    figure, *panels = _figure(6.8 if len(pairs) == 1 else 4.4 * len(pairs), 5.2, len(pairs))
+    rows = [row for row in trials.to_pylist() if row["state"] in STATES]
+    front = [entry for entry in rank(trials, objectives) if entry.level == 0]
+    for axes, (first, second) in zip(panels, pairs, strict=True):
+        across, up = objectives[first], objectives[second]
+        points = [(entry.values[first], entry.values[second]) for entry in front]
+        if front and len(pairs) == 1:
+            axes.step(
+                *zip(*sorted(points), strict=True), where="post", color="#777777", linewidth=1.2, zorder=1
             )
-    axes.set_xlabel(_label(across))
-    axes.set_ylabel(_label(up))
+        if front:
+            label = "front: the best trade-offs"
+            axes.scatter(*zip(*points, strict=True), s=150, color="#CFE8DF", zorder=2, label=label)
+            axes.scatter(
+                *points[0],
+                s=330,
+                marker="o",
+                facecolor="none",
+                edgecolor="#D55E00",
+                linewidth=2,
+                label=f"knee: {front[0].name}",
+            )
+        _scatter(axes, rows, across, up)
+        for name, scores in baselines.items():
+            if _finite(scores.get(across)) and _finite(scores.get(up)):
+                marker = BASELINE_MARKERS.get(name, "s")
+                axes.scatter(
+                    scores[across], scores[up], s=90, marker=marker, color=BASELINE, label=f"baseline: {name}"
+                )
+        axes.set_xlabel(_label(across))
+        axes.set_ylabel(_label(up))
+    _legend(panels[-1])
+    return figure
+
+
+def hypervolume(
+    trials: pa.Table, epochs: pa.Table, baselines: Baselines, objectives: Sequence[str]
+) -> Figure:
+    """How the hypervolume grew while the search ran, and where in time it was within a tenth of its end."""
+    figure, axes = _figure(8.5, 3.6)
+    reached = course(trials, epochs, baselines, objectives)
+    if len(reached.seconds):
+        minutes = reached.seconds / 60
+        last = reached.hypervolumes[-1]
+        axes.step([0.0, *minutes], [0.0, *reached.hypervolumes], where="post", color="#0072B2", linewidth=2)
+        axes.fill_between(
+            [0.0, *minutes], [0.0, *reached.hypervolumes], step="post", color="#0072B2", alpha=0.12
+        )
+        if last > 0:
+            place = int(np.argmax(reached.hypervolumes >= 0.9 * last))
+            axes.axvline(
+                minutes[place],
+                color=BASELINE,
+                linestyle=DASHES[1],
+                linewidth=1,
+                label=f"90 % of it after {minutes[place]:.2g} min",
+            )
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("minutes since the first epoch began")
+    axes.set_ylabel("hypervolume (higher is better)")
     _legend(axes)
     return figure
 
@@ -265,19 +337,6 @@ def _scatter(axes: Axes, rows: Sequence[Mapping[str, Any]], across: str, up: str
                     label=f"reference point, {label}" if reference else label,
                     zorder=3,
                 )
-
-
-def _dominated(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], metrics: tuple[str, str]) -> bool:
-    signs = [-1 if metric in HIGHER_IS_BETTER else 1 for metric in metrics]
-
-    def scores(of: Mapping[str, Any]) -> list[float]:
-        return [sign * of[metric] for sign, metric in zip(signs, metrics, strict=True)]
-
-    own = scores(row)
-    return any(
-        all(a <= b for a, b in zip(scores(other), own, strict=True)) and scores(other) != own
-        for other in rows
-    )
 
 
 def _values(baselines: Baselines, metric: str) -> list[tuple[str, float]]:

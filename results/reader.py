@@ -39,7 +39,9 @@ def read_epochs(study: str | Path | StudyFolder) -> pa.Table:
         As `open_study`, and where a table is damaged or of another schema version.
     """
     folder = study if isinstance(study, StudyFolder) else open_study(study)
-    return merge_epochs(folder, epoch_parts(folder))
+    # The merged file is read last: a part that vanished meanwhile was merged before it was deleted.
+    parts = [table for part in epoch_parts(folder) if (table := read_table(part)) is not None]
+    return merge_epochs(read_table(folder.compacted_epochs), parts)
 
 
 def epoch_parts(folder: StudyFolder) -> list[Path]:
@@ -50,12 +52,9 @@ def epoch_parts(folder: StudyFolder) -> list[Path]:
         return []
 
 
-def merge_epochs(folder: StudyFolder, parts: Iterable[Path]) -> pa.Table:
-    """The epochs of the compacted table and of parts, by trial and epoch, each once: a part's where both have it."""
-    # The merged file is read last: a part that vanished meanwhile was merged before it was deleted.
-    read = [table for part in parts if (table := read_table(part)) is not None]
-    merged = read_table(folder.compacted_epochs)
-    newest = pa.concat_tables([EPOCHS.empty_table(), *read])
+def merge_epochs(merged: pa.Table | None, parts: Iterable[pa.Table]) -> pa.Table:
+    """The epochs of tables, by trial and epoch, each once: that of a part where the merged table has it too."""
+    newest = pa.concat_tables([EPOCHS.empty_table(), *parts])
     if merged is not None:
         again = pc.is_in(_key(merged), value_set=_key(newest).combine_chunks())
         newest = pa.concat_tables([merged.filter(pc.invert(again)), newest])
@@ -80,7 +79,8 @@ def read_table(file: Path) -> pa.Table | None:
             if error.errno != errno.ESTALE:
                 raise
     try:
-        table = pq.ParquetFile(pa.BufferReader(content)).read()
+        # Most files hold one row: threads would cost more than they bring.
+        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
     except (pa.ArrowInvalid, OSError) as error:
         raise StudyError(
             f"{file} is damaged ({error}): delete it (what it held is lost) or restore it from a copy."

@@ -51,7 +51,7 @@ beside anything else becomes string.
 | gpu_seconds | float64 | epoch_seconds times the trial's GPUs, a share where several trials use one; 0 without |
 | node | string | the host that trained this epoch |
 | trainable_encoder_parameters | int64 | as above |
-| timestamp | timestamp[ms, UTC] | when it was recorded |
+| timestamp | timestamp[ms, tz=UTC] | when it was recorded |
 """
 
 import pyarrow as pa

@@ -25,7 +25,7 @@ SHARE = 1 / 20
 """Of the time that passes, what writing `trials.parquet` may take."""
 CREDIT = 1.0
 """Seconds of writing that may be saved up, so that a small table and a burst of trials are written at once."""
-PARTS = 500
+PARTS = 200
 """Epochs in files of their own before they are merged, or a hundredth of the merged ones where that is more: then
 each epoch pays for at most a hundred rows written again, however many there are."""
 
@@ -63,7 +63,9 @@ class StudyWriter:
         self._trials = {row["trial"]: _known(row) for row in read_trials(self.folder).to_pylist()}
         self._pending = False
         self._allowance = _Allowance(clock)
-        self._parts = len(epoch_parts(self.folder))
+        self._parts = {
+            part: table for part in epoch_parts(self.folder) if (table := read_table(part)) is not None
+        }
         merged = read_table(self.folder.compacted_epochs)
         self._merged = 0 if merged is None else merged.num_rows
 
@@ -95,9 +97,12 @@ class StudyWriter:
         row = {"timestamp": datetime.now(UTC), **row}
         _check_row(row, EPOCHS.names, needed=("trial", "epoch"))
         part = self.folder.epoch(row["trial"], row["epoch"])
-        write_file(self.folder, part, _parquet(_table([row], EPOCHS)))
-        self._parts += 1
-        if self._parts > max(PARTS, self._merged // 100):
+        table = _table([row], EPOCHS)
+        # It is soon merged: what makes a large file small and quick to search would take longer than the rest.
+        content = _parquet(table, compression="none", use_dictionary=False, write_statistics=False)
+        write_file(self.folder, part, content)
+        self._parts[part] = table
+        if len(self._parts) > max(PARTS, self._merged // 100):
             self._merge()
 
     def record_trial(self, row: Mapping[str, Any]) -> None:
@@ -155,12 +160,11 @@ class StudyWriter:
             self._merge()
 
     def _merge(self) -> None:
-        parts = epoch_parts(self.folder)
-        table = merge_epochs(self.folder, parts)
+        table = merge_epochs(read_table(self.folder.compacted_epochs), self._parts.values())
         write_file(self.folder, self.folder.compacted_epochs, _parquet(table))
-        for file in (*parts, *self.folder.epochs.glob(".*.tmp")):
+        for file in (*self._parts, *self.folder.epochs.glob(".*.tmp")):
             file.unlink(missing_ok=True)
-        self._parts, self._merged = 0, table.num_rows
+        self._parts, self._merged = {}, table.num_rows
 
 
 class _Allowance:
@@ -261,9 +265,9 @@ def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def _parquet(table: pa.Table) -> memoryview:
+def _parquet(table: pa.Table, compression: str = "zstd", **options: bool) -> memoryview:
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression=compression, **options)
     return memoryview(sink.getvalue())
 
 

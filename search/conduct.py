@@ -84,6 +84,9 @@ def conduct(
     stopper = plan.stopper()
     standing = take_up(journal, writer, stopper, plan.space, objectives, plan.epochs)
     earlier = earlier_trials(config.warm_start, plan.space, objectives=objectives, epochs=plan.epochs)
+    if config.warm_start:
+        studies = ", ".join(map(str, config.warm_start))
+        standing.notices.append(f"The searcher learns from {len(earlier)} trials of {studies}.")
     for notice in standing.notices:
         console.print(notice, style="yellow", soft_wrap=True, markup=False, highlight=False)
 
@@ -126,7 +129,6 @@ def conduct(
         stopper,
         objectives,
         concurrency=plan.concurrency,
-        paused=standing.paused,
         is_exhausted=lambda: searcher.is_exhausted,
         on_failure=lambda trial: searcher.explain(trial.config["number"], failure_reason(trial)),
     )

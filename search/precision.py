@@ -47,7 +47,9 @@ class PrecisionCheck:
             return
         import ray
 
-        params = plan.references[0][1] if plan.references else complete({}, plan.space)
+        # The first point may leave parameters open, so it is not what an architecture can be built from.
+        reference = next((point.params for point in plan.points if point.reference is not None), None)
+        params = complete({}, plan.space) if reference is None else reference
         # Its network would have to be loaded, and what it adds is the same for every precision's choice.
         params = {name: value for name, value in params.items() if name != "perceptual_weight"}
         task = ray.remote(

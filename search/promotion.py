@@ -13,8 +13,8 @@ from search.fronts import Fronts, Vector
 from search.rungs import Curves, Decision, WaitingRung, is_finite
 
 _NEIGHBOURS = 100
-"""With so many trials that came before it each new one is compared for criss-crossing: all pairs of thousands of trials
-would be millions."""
+"""With so many trials that came before it each new one is compared for criss-crossing: all pairs of thousands of
+trials would be millions."""
 
 
 class Promotion:
@@ -181,9 +181,9 @@ class _Agreement:
     def is_broken(self) -> bool:
         """Whether the order differs.
 
-        With one objective by soft ranking: at both rungs the same place of the order must be held by trials that were no
-        farther apart than epsilon at the lower rung. With several objectives: two trials that are on different Pareto levels
-        at both rungs must be in the same order.
+        With one objective by soft ranking: at both rungs the same place of the order must be held by trials that
+        were no farther apart than epsilon at the lower rung. With several objectives: two trials that are on
+        different Pareto levels at both rungs must be in the same order.
         """
         lower, upper = (rung.ranks() for rung in self._rungs)
         # Where two are on a par at one rung, they are in the order that they have at the other.
@@ -217,8 +217,8 @@ class _Compared:
 def _criss_crossing(curve: np.ndarray, others: np.ndarray) -> list[float]:
     """Give the last differences between a curve `[epochs]` and those of the others `[n, epochs]` that criss-cross it.
 
-    Two curves criss-cross when of three epochs, the last among them, the one is above at the first, below at the second and
-    above again at the third (section 4.2 of the paper). Missing epochs are NaN.
+    Two curves criss-cross when of three epochs, the last among them, the one is above at the first, below at the
+    second and above again at the third (section 4.2 of the paper). Missing epochs are NaN.
     """
     differences = others - curve
     same = differences * np.sign(differences[:, -1:])

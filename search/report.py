@@ -1,15 +1,16 @@
 """What is said before a study and after it: the plan, the ranking, where everything lies and what to type next."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from results.effort import Course, Savings, course, savings
 from results.ranking import Ranked, against_references, rank
-from results.store import PARAMS, read_trials
+from results.store import PARAMS, read_epochs, read_trials
 from search.admission import study_folder
 from search.config import StudyConfig
 from search.live import describe, duration
@@ -37,7 +38,8 @@ def print_plan(console: Console, plan: Plan) -> None:
         console,
         f"pictures    {plan.config.data or 'drawn birds'}, {plan.image_size} x {plan.image_size} pixels",
     )
-    say(console, f"objective   {plan.config.objective}, searched by {plan.config.searcher}")
+    objectives = " and ".join(plan.config.objective)
+    say(console, f"minimised   {objectives}, searched by {plan.config.searcher}")
     say(console, f"folder      {study_folder(plan.config).path}")
     _print_scaled(console, plan)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
@@ -47,11 +49,11 @@ def print_plan(console: Console, plan: Plan) -> None:
         condition = f" (where {parameter.when[0]} is {parameter.when[1]})" if parameter.when else ""
         table.add_row(name, parameter.describe() + condition)
     console.print(table)
-    if plan.references:
-        say(
-            console,
-            "first, the original project's experiments: " + ", ".join(name for name, _ in plan.references),
-        )
+    references = [point.reference for point in plan.points if point.reference is not None]
+    if references:
+        say(console, "first, the original project's experiments: " + ", ".join(references))
+    if len(plan.points) > len(references):
+        say(console, f"then {len(plan.points) - len(references)} enqueued ones, before anything is proposed")
 
 
 def print_beginning(
@@ -93,70 +95,108 @@ def print_beginning(
 
 
 def print_end(console: Console, outcome: Outcome) -> None:
-    """Say who won, against what, where everything lies, and what can be done with it."""
+    """Say who won, against what, what it took, where everything lies, and what can be done with it."""
     trials = read_trials(outcome.folder)
-    objective = outcome.plan.config.objective
+    objectives = outcome.plan.config.objective
     rows = {row["trial"]: row for row in trials.to_pylist()}
-    ranked = rank(trials, objective)
+    ranked = rank(trials, objectives)
     console.print()
-    console.print(_ranking(ranked, rows, outcome.baselines, objective, wide=console.width >= _WIDE))
+    console.print(_ranking(ranked, rows, outcome.baselines, objectives, wide=console.width >= _WIDE))
     for row in rows.values():
         if row["state"] == "FAIL":
             say(console, f"trial {row['trial']} failed: {row['reason']}", style="red")
     console.print()
     if ranked:
-        say(console, str(against_references(ranked, objective)), style="bold")
-    seconds = duration(outcome.seconds)
-    epochs = sum(row["epochs"] for row in rows.values())
-    full = outcome.plan.epochs * len(rows)
-    if outcome.interrupted:
-        say(console, f"Stopped after {seconds}; everything so far is kept.", style="yellow")
-    else:
-        say(console, f"{len(rows)} trials in {seconds}: {epochs} epochs, of {full} had none been stopped.")
+        say(console, str(against_references(ranked, objectives)), style="bold")
+    if len(objectives) > 1 and ranked:
+        reached = course(trials, read_epochs(outcome.folder), outcome.baselines, objectives)
+        say(console, hypervolume_line(reached, objectives))
+    end = outcome.end
+    if end.used_up:
+        say(console, f"Ended: {end.used_up} is used up; everything so far is kept.", style="yellow")
+    elif end.interrupted:
+        say(console, f"Stopped after {duration(end.seconds)}; everything so far is kept.", style="yellow")
+    say(console, effort_line(len(rows), end.seconds, savings(trials, outcome.plan.epochs)))
     console.print()
     _print_next(console, outcome, best=next((entry.trial for entry in ranked if entry.has_weights), None))
+
+
+def hypervolume_line(reached: Course, objectives: Sequence[str]) -> str:
+    """Say how much of what lies between copying gray and a perfect model was reached."""
+    if not len(reached.hypervolumes):
+        return "Hypervolume: nothing measured yet."
+    of_perfect = "" if reached.share is None else f", {reached.share:.0%} of a perfect model's"
+    corner = ", ".join(
+        f"{name} {value:.3g}" for name, value in zip(objectives, reached.reference, strict=True)
+    )
+    return f"Hypervolume {reached.hypervolumes[-1]:.3g}{of_perfect} (measured from {corner})."
+
+
+def effort_line(trials: int, seconds: float, saved: Savings) -> str:
+    """Say what the trials took in `seconds` of this run, and what stopping the weak ones saved."""
+    said = f"{trials} trials in {duration(seconds)}: {saved.epochs} of {saved.full_epochs} epochs"
+    if not saved.saved_seconds:
+        return said + "; none was stopped early."
+    gpu = f" and {saved.saved_gpu_seconds / 3600:.2g} GPU-hours" if saved.saved_gpu_seconds else ""
+    about = duration(saved.saved_seconds)
+    return f"{said}; stopping the weak ones saved about {about} of training{gpu} ({saved.share:.0%})."
 
 
 def _ranking(
     ranked: list[Ranked],
     rows: Mapping[int, dict[str, Any]],
     baselines: Mapping[str, Mapping[str, float]],
-    objective: str,
+    objectives: Sequence[str],
     *,
     wide: bool,
 ) -> Table:
     """All trials and the baselines, best first; a narrow one leaves out the parameters."""
-    metrics = (objective, *(metric for metric in _SHOWN if metric != objective))
+    several = len(objectives) > 1
+    metrics = (*objectives, *(metric for metric in _SHOWN if metric not in objectives))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("", justify="right")
     table.add_column("")
     for metric in metrics:
         table.add_column(metric, justify="right")
+    if several:
+        table.add_column("")
     table.add_column("best epoch", justify="right")
     table.add_column("", style="dim")
     if wide:
         table.add_column("parameters", overflow="fold")
-    lines: list[tuple[float, tuple[str | Text, ...]]] = []
+    trial_lines: list[tuple[str | Text, ...]] = []
     for place, entry in enumerate(ranked, 1):
         row = rows[entry.trial]
         name = Text(f"trial {entry.trial}")
         if entry.reference:
             name.append(f" · {entry.reference}", style="cyan")
         values = [f"{row[metric]:.3f}" if row[metric] is not None else "" for metric in metrics]
+        mark = [_mark(place, entry)] if several else []
         epochs = f"{entry.best_epoch} of {row['epochs']}"
-        lines.append(
-            (
-                entry.value,
-                (str(place), name, *values, epochs, _STATES[entry.state], describe(_varying(row, rows))),
-            )
-        )
+        state = _STATES[entry.state]
+        trial_lines.append((str(place), name, *values, *mark, epochs, state, describe(_varying(row, rows))))
+    baseline_lines: list[tuple[str | Text, ...]] = []
     for name_of, scores in baselines.items():
         values = [f"{scores[metric]:.3f}" if metric in scores else "" for metric in metrics]
         marked = Text(f"baseline: {name_of}", style="magenta")
-        lines.append((scores.get(objective, float("inf")), ("", marked, *values, "", "", "")))
-    for _, cells in sorted(lines, key=lambda line: line[0]):
+        baseline_lines.append(("", marked, *values, *([""] if several else []), "", "", ""))
+    lines = trial_lines + baseline_lines
+    if not several:
+        # One number places the baselines among the trials; of several each may say something else.
+        (objective,) = objectives
+        keys = [entry.values[0] for entry in ranked]
+        keys += [scores.get(objective, float("inf")) for scores in baselines.values()]
+        lines = [lines[place] for place in sorted(range(len(lines)), key=keys.__getitem__)]
+    for cells in lines:
         table.add_row(*cells[: len(table.columns)])
     return table
+
+
+def _mark(place: int, entry: Ranked) -> Text:
+    """What a trial is among the best trade-offs; the knee is the first of the ranking."""
+    if entry.level:
+        return Text("")
+    return Text("knee", style="bold green") if place == 1 else Text("front", style="green")
 
 
 def _varying(row: Mapping[str, Any], rows: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
@@ -173,8 +213,16 @@ def _print_next(console: Console, outcome: Outcome, best: int | None) -> None:
     folder = outcome.folder
     study = shlex.quote(str(folder.path))
     commands: list[tuple[str, str]] = []
-    if outcome.interrupted:
-        commands.append(("go on", resume_command(outcome.plan.config)))
+    end, config = outcome.end, outcome.plan.config
+    if end.used_up:
+        budget = (
+            "--gpu-hours MORE"
+            if config.gpu_hours is not None and "GPU" in end.used_up
+            else "--time-budget MORE"
+        )
+        commands.append(("go on with a larger budget", f"{resume_command(config)} {budget}"))
+    elif end.interrupted:
+        commands.append(("go on", resume_command(config)))
     if best is not None:
         commands.append(
             (

@@ -1,6 +1,10 @@
-"""Early stopping behind Tune's interface: `search.stopping` decides, this carries it out."""
+"""Early stopping behind Tune's interface: `search.stopping` decides, and this module carries it out.
 
-from collections.abc import Callable, Collection, Sequence
+Tune starts what is PENDING by itself. It asks a scheduler which trial to run, and there this one names a PAUSED trial
+that was promoted. A trial that pauses leaves its actor to others; its state is on the storage since its last epoch.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ray.tune.experiment import Trial
@@ -10,20 +14,21 @@ from search.stopping import Decision, Stopper
 
 
 class StudyScheduler(FIFOScheduler):
-    """Stops, pauses and promotes trials, which carry their study's number in their configuration.
+    """A policy of early stopping as Tune's scheduler; trials carry their study's number in their configuration.
+
+    A trial that is added and, by the record, paused is added as PAUSED. What ended in an earlier run of the study
+    must have been forgotten by the stopper, or it would be waited for.
 
     Parameters
     ----------
     stopper
-        Decides; it knows the study's record already.
+        Decides; it knows the epochs that the study has recorded.
     objectives
-        The metrics that trials report.
+        Names of the metrics that are judged, in the order of the stopper's values.
     concurrency
         Trials at the same time.
     is_exhausted
-        Whether no new trials will come.
-    paused
-        Numbers of trials that were paused in an earlier run: they start so.
+        Whether no more trials will be added.
     on_failure
         Is called with a trial that failed, before the searcher hears of it.
     """
@@ -35,98 +40,119 @@ class StudyScheduler(FIFOScheduler):
         *,
         concurrency: int,
         is_exhausted: Callable[[], bool],
-        paused: Collection[int] = (),
         on_failure: Callable[[Trial], None] = lambda _: None,
     ) -> None:
         super().__init__()
         self._stopper = stopper
-        self._objectives = objectives
+        self._objectives = tuple(objectives)
         self._concurrency = concurrency
         self._is_exhausted = is_exhausted
-        self._from_before = frozenset(paused)
         self._on_failure = on_failure
+        # By the study's number. Those that run or wait for Tune to start them are few; the paused may be thousands.
+        self._active: dict[int, Trial] = {}
         self._paused: dict[int, Trial] = {}
-        self._active: set[int] = set()
-        """Trials that run or are about to."""
         self._promoted: int | None = None
-        """The paused trial that takes the next free slot."""
+
+    @property
+    def paused(self) -> int:
+        """Number of trials that are paused and hold no slot."""
+        return len(self._paused)
 
     @property
     def active(self) -> int:
-        """How many trials run or are about to; paused ones do not."""
+        """Number of trials that run or are about to."""
         return len(self._active)
 
     @property
     def free_slots(self) -> int:
-        """How many new trials may start: a paused trial that is to be promoted comes before them."""
-        return 0 if self._is_promotion_due() else self._concurrency - self.active
+        """Number of new trials that may start now; none while a paused one is to go on before them."""
+        return 0 if self._next_promoted() in self._paused else self._concurrency - self.active
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        """Let a trial that was paused in an earlier run wait on."""
+        """Take up a trial: one that the study left paused stays so."""
         number = trial.config["number"]
-        if number in self._from_before:
+        if self._promoted == number:
+            self._promoted = None
+        if self._stopper.is_paused(number):
             trial.set_status(Trial.PAUSED)
             self._paused[number] = trial
         else:
-            self._active.add(number)
+            self._active[number] = trial
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Say what becomes of a trial after an epoch."""
+        """Let the trial go on, pause it or stop it."""
         number = trial.config["number"]
         decision = self._stopper.report(number, result["epoch"], self._values(result))
-        if decision == Decision.PAUSE:
-            self._paused[number] = trial
-            self._active.discard(number)
-            # Trials keep their own state after each epoch, so there is nothing to save.
-            tune_controller.pause_trial(trial, should_checkpoint=False)
-            return str(TrialScheduler.NOOP)
-        return str(TrialScheduler.STOP if decision == Decision.STOP else TrialScheduler.CONTINUE)
+        if decision is Decision.GO_ON:
+            return str(TrialScheduler.CONTINUE)
+        if decision is Decision.STOP:
+            return str(TrialScheduler.STOP)
+        if self._next_promoted() == number:
+            # No new trials come, so more are promoted than the stopper knew of.
+            self._promoted = None
+            return str(TrialScheduler.CONTINUE)
+        del self._active[number]
+        self._paused[number] = trial
+        # Tune's own PAUSE would have the actor save a checkpoint.
+        tune_controller.pause_trial(trial, should_checkpoint=False)
+        return str(TrialScheduler.NOOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
-        """Enter a trial's last epoch: Tune asks for no decision after it."""
-        number = trial.config["number"]
-        self._active.discard(number)
-        self._stopper.record(number, result["epoch"], self._values(result))
+        """Enter the last epoch of a trial, which Tune shows to no other method."""
+        self._end(trial)
+        if "epoch" in result:
+            self._stopper.record(trial.config["number"], result["epoch"], self._values(result))
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Never promote a trial that failed."""
-        number = trial.config["number"]
         self._on_failure(trial)
-        self._leave(number)
-        self._stopper.forget(number)
+        self._end(trial)
+        self._stopper.forget(trial.config["number"])
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
-        """Let go of a trial that ends while it is paused or has not started."""
-        number = trial.config["number"]
-        self._leave(number)
-        self._stopper.forget(number)
+        """Never promote a trial that Tune ended while it was paused or not started yet."""
+        self._end(trial)
+        self._stopper.forget(trial.config["number"])
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """Choose the trial that is promoted; those that have not started Tune starts itself.
-
-        When nothing is left to do but paused trials that will never be promoted, they end.
-        """
-        if self._is_promotion_due() and self.active < self._concurrency:
-            number, self._promoted = self._promoted, None
-            trial = self._paused.pop(number)  # type: ignore[arg-type]
-            self._active.add(trial.config["number"])
+        """Give the promoted trial, if a slot is free; end what is left paused once nothing can promote it."""
+        # Tune ends some trials without a word, such as one whose actor cannot be reset.
+        self._active = {number: trial for number, trial in self._active.items() if not trial.is_finished()}
+        if self.active >= self._concurrency:
+            return None
+        number = self._next_promoted()
+        if number in self._paused:
+            trial = self._paused.pop(number)
+            self._active[number] = trial
+            self._promoted = None
             return trial
-        if self._paused and not self._active and self._is_exhausted():
+        if number is None and not self._active and self._is_exhausted():
             for trial in list(self._paused.values()):
                 tune_controller.stop_trial(trial)
         return None
 
-    def _is_promotion_due(self) -> bool:
-        if self._promoted is None and self._paused:
-            last = self._is_exhausted() and not self._active
-            self._promoted = self._stopper.promote(last=last)
-        return self._promoted is not None
+    def debug_string(self) -> str:
+        """Say how many trials are paused."""
+        return f"{self.paused} trials paused"
 
-    def _leave(self, number: int) -> None:
-        self._paused.pop(number, None)
-        self._active.discard(number)
-        if self._promoted == number:
-            self._promoted = None
+    def _next_promoted(self) -> int | None:
+        """Give the trial that was promoted and has not started since; it may not have been added yet."""
+        exhausted = self._is_exhausted()
+        while self._promoted is None or (exhausted and not self._is_here(self._promoted)):
+            self._promoted = self._stopper.promote(last=exhausted)
+            if self._promoted is None:
+                break
+        return self._promoted
+
+    def _is_here(self, number: int) -> bool:
+        return number in self._paused or number in self._active
 
     def _values(self, result: dict[str, Any]) -> tuple[float, ...]:
         return tuple(result[name] for name in self._objectives)
+
+    def _end(self, trial: Trial) -> None:
+        number = trial.config["number"]
+        self._active.pop(number, None)
+        self._paused.pop(number, None)
+        if self._promoted == number:
+            self._promoted = None

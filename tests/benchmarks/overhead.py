@@ -127,8 +127,8 @@ def main() -> None:
             theirs = stock(folder, arguments.trials, arguments.concurrency)
             print(
                 f"{arguments.trials} trials of {arguments.seconds:g} s, {arguments.concurrency} at once, ideal"
-                f" {ideal:.1f} s: ours {own:.1f} s ({own / ideal:.2f} x ideal), stock {theirs:.1f} s ({theirs / ideal:.2f} x ideal),"
-                f" ours over stock {own / theirs:.2f}",
+                f" {ideal:.1f} s: ours {own:.1f} s ({own / ideal:.2f} x ideal), stock {theirs:.1f} s"
+                f" ({theirs / ideal:.2f} x ideal), ours over stock {own / theirs:.2f}",
                 flush=True,
             )
         if arguments.long:

@@ -1,6 +1,7 @@
 """A study as a search leaves it: real files, written through `StudyWriter`, with pictures drawn by Pillow."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from results.store import METRICS, StudyFolder, StudyWriter
 
+BEGAN = datetime(2025, 6, 3, 9, 14, 22, tzinfo=UTC)
 BASELINES = {
     "gray": dict(zip(METRICS, [11.6, 5.7, 37.0, 18.2, 0.77, 0.112, 22.8, 0.935], strict=True)),
     "mean chroma": dict(zip(METRICS, [8.1, 2.0, 26.0, 13.1, 0.79, 0.08, 25.1, 0.952], strict=True)),
@@ -24,8 +26,8 @@ def _strip(colour: tuple[int, int, int]) -> Image.Image:
     return sheet
 
 
-def _metrics(swd: float) -> dict[str, float]:
-    values = [12 + swd / 4, swd, 4 * swd, 15 + swd, swd / 8, 0.1 + swd / 100, 25 - swd, 0.96 - swd / 100]
+def _metrics(delta_e: float, swd: float) -> dict[str, float]:
+    values = [delta_e, swd, 4 * swd, 15 + swd, swd / 8, 0.1 + swd / 100, 25 - swd, 0.96 - swd / 100]
     return dict(zip(METRICS, values, strict=True))
 
 
@@ -33,7 +35,11 @@ def _metrics(swd: float) -> dict[str, float]:
 def make_study(tmp_path: Path) -> Callable[..., StudyFolder]:
     """Write a study named `name` of `model` into the test's folder: nine trials in every state."""
 
-    def make(name: str = "garden", model: str = "pix2pix") -> StudyFolder:
+    def make(
+        name: str = "garden",
+        model: str = "pix2pix",
+        objectives: tuple[str, ...] = ("val_delta_e", "val_swd"),
+    ) -> StudyFolder:
         writer = StudyWriter(tmp_path / name)
         writer.write_config(
             {
@@ -46,7 +52,7 @@ def make_study(tmp_path: Path) -> Callable[..., StudyFolder]:
                 "git_commit": "4c1d9ae",
                 "baselines": BASELINES,
                 "encoder": {"spec": "none", "available": False, "note": "without pretrained weights"},
-                "objective": "val_swd",
+                "objectives": objectives,
                 "fitted": [],
             }
         )
@@ -55,7 +61,8 @@ def make_study(tmp_path: Path) -> Callable[..., StudyFolder]:
         for trial in range(9):
             state = states.get(trial, "COMPLETE")
             epochs = {"PRUNED": 1, "FAIL": 0, "RUNNING": 2, "COMPLETE": 4}[state]
-            final = (3.0, 2.5, 2.0, 2.75, 3.5, 4.5, 5.0, 6.0, 4.0)[trial]
+            swd = (3.0, 2.5, 2.0, 2.75, 3.5, 4.5, 5.0, 6.0, 4.0)[trial]
+            delta_e = (9.5, 7.0, 8.0, 6.2, 5.9, 8.5, 9.0, 9.9, 7.5)[trial]
             for epoch in range(1, epochs + 1):
                 losses = (
                     {"train_loss": 0.1}
@@ -67,8 +74,9 @@ def make_study(tmp_path: Path) -> Callable[..., StudyFolder]:
                         "trial": trial,
                         "epoch": epoch,
                         **losses,
-                        **_metrics(final + epochs - epoch),
+                        **_metrics(delta_e + epochs - epoch, swd + epochs - epoch),
                         "epoch_seconds": 2.0,
+                        "timestamp": BEGAN + timedelta(seconds=2.0 * (4 * trial + epoch)),
                     }
                 )
                 samples = writer.folder.samples(trial)
@@ -95,7 +103,7 @@ def make_study(tmp_path: Path) -> Callable[..., StudyFolder]:
                     "epochs": epochs,
                     "best_epoch": epochs or None,
                     "seconds": 2.0 * epochs,
-                    **(_metrics(final) if epochs else {}),
+                    **(_metrics(delta_e, swd) if epochs else {}),
                     **params,
                 }
             )
@@ -106,5 +114,9 @@ def make_study(tmp_path: Path) -> Callable[..., StudyFolder]:
 
 @pytest.fixture
 def study(make_study: Callable[..., StudyFolder]) -> StudyFolder:
-    """A Pix2Pix study; best is trial 2 (2.0), then the references 1 (2.5), 3 (2.75) and 0 (3.0)."""
+    """A Pix2Pix study of two objectives, val_delta_e and val_swd.
+
+    Its front is trial 2 (8.0, 2.0), reference 1 (7.0, 2.5), trial 3 (6.2, 2.75), which is the knee, and trial 4
+    (5.9, 3.5). Reference 0 (9.5, 3.0) is dominated by trial 3, and by others.
+    """
     return make_study()

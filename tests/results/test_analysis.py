@@ -31,19 +31,22 @@ def test_the_notebook_is_committed_without_outputs():
 
 
 def test_the_notebook_analyses_two_studies_of_different_models(monkeypatch, make_study):
-    shown = run(monkeypatch, make_study("garden", "pix2pix").path, make_study("reeds", "cnn").path)
+    shown = run(
+        monkeypatch, make_study("garden", "pix2pix").path, make_study("reeds", "cnn", ("val_swd",)).path
+    )
     assert "| garden | pix2pix | drawn birds | 9 |" in shown
     assert "### reeds" in shown
     assert shown.count("This study has no λ.") == 1
-    assert shown.count("**Trial 2 beats all 2 reference points.**") == 2
-    assert shown.count("[picture]") == 6 + 7  # a figure a question; learning rate and width instead of λ
+    assert "**Trial 3, the knee of 4 best trade-offs, dominates 1 of 2 reference points:" in shown
+    assert "**Trial 2 beats all 2 reference points.**" in shown
+    assert shown.count("[picture]") == 7 + 8  # a figure a question; learning rate and width instead of λ
 
 
 def test_the_notebook_analyses_a_study_that_was_really_run(monkeypatch, finished_study):
     path, _ = finished_study
     shown = run(monkeypatch, path)
     assert "| finished | pix2pix |" in shown
-    assert shown.count("[picture]") == 6
+    assert shown.count("[picture]") == 7
 
 
 def test_the_best_model_of_a_study_that_was_really_run_colours_a_photo(finished_study, few_birds, tmp_path):

@@ -69,16 +69,27 @@ def test_the_page_is_whole_and_fetches_nothing(study, page):
     assert not re.search(r"@import|url\(|https?://|fetch\(", text)
 
 
-def test_trials_stand_best_first_and_failed_ones_last(page):
-    values = [float(card["data-val_swd"]) for card in page.cards[:-1]]
-    assert values == sorted(values)
-    assert values[0] == 2.0
+def test_the_front_stands_first_with_the_knee_at_its_head_and_failed_trials_last(page):
+    ranks = [int(card["data-rank"]) for card in page.cards[:-1]]
+    assert ranks == list(range(1, 9))
+    # The study's front is trials 1 to 4, and its knee trial 3.
+    assert page.cards[0]["data-val_swd"] == "2.75"
+    assert {card["data-val_swd"] for card in page.cards[:4]} == {"2", "2.5", "2.75", "3.5"}
     assert page.cards[-1]["data-state"] == "FAIL"
     assert len(page.cards) == 9
 
 
+def test_with_one_objective_trials_stand_by_its_value(make_study):
+    page = Page(write_gallery(make_study(objectives=("val_swd",))).read_text(encoding="utf-8"))
+    values = [float(card["data-val_swd"]) for card in page.cards[:-1]]
+    assert values == sorted(values)
+    assert page.badges[0] == ("badge first", "best")
+    assert "Trial 2 beats all 2 reference points." in "".join(page.text)
+    assert "trade-off" not in "".join(page.text)
+
+
 def test_the_strip_of_the_best_epoch_is_shown_rather_than_a_newer_one(study):
-    row = next(row for row in read_trials(study).to_pylist() if row["trial"] == 2)
+    row = next(row for row in read_trials(study).to_pylist() if row["trial"] == 3)
     StudyWriter(study.path).record_trial({**row, "best_epoch": 3})
     page = Page(write_gallery(study).read_text(encoding="utf-8"))
     assert "after epoch 3" in page.images[0]["alt"]
@@ -86,7 +97,7 @@ def test_the_strip_of_the_best_epoch_is_shown_rather_than_a_newer_one(study):
 
 def test_every_strip_is_the_best_epochs_and_says_in_words_what_it_shows(page):
     assert len(page.images) == 8  # all but the failed trial, which saved none
-    assert page.images[0]["alt"].startswith("Strip of trial 2 after epoch 4: gray input, output and truth")
+    assert page.images[0]["alt"].startswith("Strip of trial 3 after epoch 4: gray input, output and truth")
     red, green, _ = picture(page.images[0]).getpixel((16, 48))
     # The output's disc of epoch 4 is (180, 120, 40); JPEG moves it by a few levels.
     assert abs(red - 180) < 12
@@ -94,7 +105,8 @@ def test_every_strip_is_the_best_epochs_and_says_in_words_what_it_shows(page):
 
 
 def test_badges_mark_the_best_the_references_the_stopped_and_the_failed(page):
-    assert page.badges[0] == ("badge first", "best")
+    assert page.badges[0] == ("badge first", "best trade-off: the knee of the front")
+    assert page.badges.count(("badge front", "in the front")) == 3
     assert ("badge reference", "reference: pix2pix as published") in page.badges
     assert ("badge pruned", "stopped after epoch 1") in page.badges
     assert ("badge fail", "failed: the generator's loss became NaN") in page.badges
@@ -102,7 +114,11 @@ def test_badges_mark_the_best_the_references_the_stopped_and_the_failed(page):
 
 def test_the_verdict_and_both_baselines_are_said(page):
     text = "".join(page.text)
-    assert "Trial 2 beats all 2 reference points." in text
+    assert (
+        "Trial 3, the knee of 4 best trade-offs, dominates 1 of 2 reference points: pix2pix as published;"
+        in text
+    )
+    assert "Reference: pix2pix, varied, a trade-off" in text
     assert "Baseline: gray copied" in text
     assert "Baseline: true mean chroma (an oracle)" in text
 
@@ -114,7 +130,7 @@ def test_what_others_wrote_is_shown_and_not_run(study):
         {"trial": 9, "state": "FAIL", "reason": evil, "reference": evil, "params.encoder": evil}
     )
     writer.write_config(
-        {"name": evil, "objective": "val_swd", "data": {"source": evil}, "baselines": {evil: {}}}
+        {"name": evil, "objectives": ["val_swd"], "data": {"source": evil}, "baselines": {evil: {}}}
     )
     text = write_gallery(study).read_text(encoding="utf-8")
     page = Page(text)
@@ -124,7 +140,7 @@ def test_what_others_wrote_is_shown_and_not_run(study):
 
 
 def test_a_half_written_strip_gives_way_to_the_one_before(study):
-    newest = study.samples(2) / "epoch-004.png"
+    newest = study.samples(3) / "epoch-004.png"
     newest.write_bytes(newest.read_bytes()[:60])
     page = Page(write_gallery(study).read_text(encoding="utf-8"))
     assert "after epoch 3" in page.images[0]["alt"]

@@ -83,11 +83,11 @@ def test_what_is_no_better_than_the_reference_somewhere_adds_nothing():
 
 
 def test_the_hypervolume_over_time_counts_what_was_known_by_then():
-    values = rows((3, 1), (NAN, 0), (3, 2), (9, 0), (1, 3), (2, 2), (1, 1))
+    values = rows((3, 1), (NAN, 0), (3, 2), (9, 0), (1, 3), (-np.inf, 0), (2, 2), (1, 1))
     over_time = hypervolume_over_time(values, np.array([4.0, 4.0]))
-    assert over_time.tolist() == [3, 3, 3, 3, 5, 6, 9]
+    assert over_time.tolist() == [3, 3, 3, 3, 5, 5, 6, 9]
 
 
-def test_the_reference_is_gray_or_else_the_worst_row():
+def test_the_reference_is_what_is_known_or_else_the_worst_row():
     values = rows((1, 9), (2, 3), (NAN, 99))
     assert reference_point(values, np.array([5.0, NAN])).tolist() == [5, 9]

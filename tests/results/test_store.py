@@ -318,13 +318,13 @@ def test_compacting_writes_the_trials_that_are_pending(tmp_path):
 
 def test_epochs_are_merged_by_themselves_before_their_files_become_many(writer):
     most = 0
-    for step in range(1_100):
+    for step in range(500):
         writer.record_epoch({"trial": step, "epoch": 1, "val_swd": float(step)})
         most = max(most, len(list(writer.folder.epochs.iterdir())))
-        if step == 700:  # a writer that goes on counts those that are there
+        if step == 300:  # a writer that goes on counts those that are there
             writer = StudyWriter(writer.folder.path)
-    assert most <= 502
-    assert read_epochs(writer.folder)["val_swd"].to_pylist() == list(range(1_100))
+    assert most <= 202
+    assert read_epochs(writer.folder)["val_swd"].to_pylist() == list(range(500))
 
 
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path):

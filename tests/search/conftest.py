@@ -28,7 +28,7 @@ def wait_for():
 
 @pytest.fixture(scope="session")
 def accounted_for():
-    """See that every trial ended, that every epoch is there once, and that tables and journal agree; give the rows."""
+    """See that every trial ended, every epoch is there once, and tables and journal agree; give the rows."""
 
     def check(path, trials, epochs):
         rows = {row["trial"]: row for row in read_trials(path).to_pylist()}

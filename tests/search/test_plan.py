@@ -1,10 +1,11 @@
 """Settings and what they become on a machine."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from search.config import ConfigError, StudyConfig
+from search.config import ConfigError, StudyConfig, seconds_of
 from search.machine import Machine
 from search.plan import make_plan
 
@@ -68,6 +69,9 @@ def test_without_early_stopping_there_are_no_rungs():
         ({"cpus_per_trial": 3}, "--cpus-per-trial is 3, but there are 2"),
         ({"settings": ("lambda",)}, "--set is 'lambda', but must be NAME=VALUE"),
         ({"settings": ("depth=9",)}, "--set depth=9: depth is 9, but must be between 3 and 6"),
+        ({"epochs": 3, "grace": 5}, "--grace is 5 with 3 epochs, but must be below that"),
+        ({"gpu_hours": 3.0}, "--gpu-hours is 3, but the trials use no GPU.*take --time-budget"),
+        ({"searcher": "grid"}, r"has a grid of [0-9,]+ points, but must have 10,000 or fewer: hold some of"),
         ({"settings": ("colour=red",)}, "--set colour=red: colour is no parameter of this model"),
         ({"settings": ("perceptual_weight=1",)}, r"needs the weights of VGG.*with --perceptual-weights"),
         (
@@ -87,6 +91,17 @@ def test_what_the_machine_or_the_space_lacks_is_refused(settings, message):
         ({"image_size": 48}, "--image-size is 48, but must be a power of two of at least 32: take 32 or 64"),
         ({"image_size": 16}, "--image-size is 16, but must be a power of two of at least 32"),
         ({"trials": 0}, "--trials is 0, but must be 1 or more"),
+        ({"eta": 1}, "--eta is 1, but must be 2 or more"),
+        ({"grace": 0}, "--grace is 0, but must be 1 or more"),
+        (
+            {"time_budget": "3 hours"},
+            "--time-budget is '3 hours', but must be a number above 0 with s, m, h or d",
+        ),
+        ({"time_budget": "0m"}, "--time-budget is '0m'"),
+        ({"gpu_hours": 0.0}, "--gpu-hours is 0, but must be above 0"),
+        ({"objective": ()}, "--objective is empty, but must be one to three different metrics"),
+        ({"objective": ("val_swd", "val_swd")}, "--objective is val_swd val_swd, but"),
+        ({"searcher": "cmaes"}, "--searcher is cmaes with --objective val_delta_e val_swd, but it knows one"),
         ({"epochs": -1}, "--epochs is -1, but must be 1 or more"),
         ({"batch_size": 0}, "--batch-size is 0, but must be 1 or more"),
         ({"gpus_per_trial": 1.5}, "--gpus-per-trial is 1.5, but must be 0, a fraction below 1"),
@@ -110,8 +125,52 @@ def test_a_perceptual_loss_is_searched_where_weights_are_named():
     assert held.space["perceptual_weight"].distribution.choices == (10.0,)
 
 
+def test_rungs_follow_eta_and_grace():
+    assert plan(epochs=30, eta=3, grace=1).rungs == (1, 3, 9, 27)
+    assert plan(epochs=3, grace=5, scheduler="none").rungs == ()
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"), [("90s", 90), ("1.5h", 5400), ("2 d", 172800), ("10m", 600)]
+)
+def test_a_duration_is_a_number_with_a_unit(duration, seconds):
+    assert seconds_of(duration) == seconds
+
+
+def test_a_small_grid_gives_as_many_trials_as_it_has_points():
+    small = plan(
+        model="cnn", searcher="grid", settings=("width=16", "head=rgb", "dropout=0.1"), image_size=32
+    )
+    # depth 2 to 4, batch normalisation or not, three learning rates, beside the reference points that fit.
+    assert small.trials == 3 * 2 * 3 + len(small.points)
+    with pytest.raises(ConfigError, match=r"--trials is 100, but the grid has 18 points"):
+        plan(
+            model="cnn",
+            searcher="grid",
+            settings=("width=16", "head=rgb", "dropout=0.1"),
+            image_size=32,
+            trials=100,
+        )
+
+
+def test_enqueued_points_come_after_the_reference_points(tmp_path):
+    file = tmp_path / "points.json"
+    file.write_text('[{"lambda": 50}]')
+    points = plan(enqueue=file).points
+    assert [point.reference for point in points][-1] is None
+    assert dict(points[-1].params) == {"lambda": 50}
+    assert len(plan().points) == len(points) - 1
+
+
 def test_settings_survive_the_record_in_study_json():
-    config = plan(settings=("lambda=80",), data="/birds", perceptual_weights="/vgg.h5").config
+    config = plan(
+        settings=("lambda=80",),
+        data="/birds",
+        perceptual_weights="/vgg.h5",
+        warm_start=(Path("/studies/a"), Path("/studies/b")),
+        time_budget="2h",
+        objective=("val_kid",),
+    ).config
     assert StudyConfig.from_record(json.loads(json.dumps(config.to_record()))) == config
 
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from optuna.trial import TrialState
-from search.stopping import make_stopper
 
 from results.store import StudyFolder, StudyWriter, read_trials
 from search.journal import POINT, REFERENCE, Journal, epochs_of
 from search.resume import take_up
+from search.stopping import make_stopper
 from spaces import space_of
 
 SPACE = space_of("cnn", 32, ())

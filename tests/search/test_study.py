@@ -5,7 +5,6 @@ import math
 import re
 import signal
 import subprocess
-import time
 
 import h5py
 import optuna

@@ -1,0 +1,66 @@
+import pytest
+
+from results.effort import course, savings
+from results.store import StudyWriter, read_config, read_epochs, read_trials
+
+BOTH = ("val_delta_e", "val_swd")
+
+
+def test_the_hypervolume_grows_with_what_is_known_and_time_counts_from_the_first_epochs_beginning(study):
+    came = course(read_trials(study), read_epochs(study), read_config(study)["baselines"], BOTH)
+    # Epoch n of trial t of the study ends 2 (4 t + n) seconds after it began, and lasts two.
+    assert came.seconds[:5].tolist() == [0 + 2, 4, 6, 8, 10]
+    # Another photo's colours are further off than gray, but no worse as a palette.
+    edge = 11.6 * 2**0.5
+    assert came.reference.tolist() == [edge, 5.7]
+    # Trial 0 comes from (12.5, 6), no better a palette than gray, by (11.5, 5) and (10.5, 4) to (9.5, 3).
+    assert came.hypervolumes[:4].tolist() == pytest.approx(
+        [0, (edge - 11.5) * 0.7, (edge - 10.5) * 1.7, (edge - 9.5) * 2.7]
+    )
+    # Of each of the front, from the lowest up, the strip between it and the next.
+    front = (edge - 8.0) * 0.5 + (edge - 7.0) * 0.25 + (edge - 6.2) * 0.75 + (edge - 5.9) * (5.7 - 3.5)
+    assert came.hypervolumes[-1] == pytest.approx(front)
+    assert came.share == pytest.approx(front / (edge * 5.7))
+
+
+def test_without_gray_the_worst_epoch_is_the_reference_and_without_epochs_there_is_nothing(tmp_path):
+    writer = StudyWriter(tmp_path / "garden")
+    writer.write_config({})
+    trials, epochs = read_trials(writer.folder), read_epochs(writer.folder)
+    assert course(trials, epochs, {}, BOTH).share is None
+    for trial, (delta_e, swd) in enumerate([(1, 4), (2, 2)]):
+        writer.record_trial({"trial": trial, "state": "COMPLETE"})
+        writer.record_epoch(
+            {"trial": trial, "epoch": 1, "val_delta_e": delta_e, "val_swd": swd, "epoch_seconds": 1.0}
+        )
+    writer.record_trial({"trial": 2, "state": "FAIL"})
+    writer.record_epoch({"trial": 2, "epoch": 1, "val_delta_e": 9, "val_swd": 9, "epoch_seconds": 1.0})
+    came = course(read_trials(writer.folder), read_epochs(writer.folder), {}, BOTH)
+    assert came.reference.tolist() == [2, 4]
+    assert came.hypervolumes.tolist() == [0, 0]
+
+
+def test_a_stopped_trials_missing_epochs_are_what_was_saved(tmp_path):
+    writer = StudyWriter(tmp_path / "garden")
+    writer.write_config({})
+    for trial, (state, epochs, seconds, gpu_seconds) in enumerate(
+        [
+            ("COMPLETE", 8, 80.0, 40.0),
+            ("PRUNED", 2, 10.0, 5.0),  # six more of 5 s
+            ("PRUNED", 4, 40.0, 20.0),  # four more of 10 s
+            ("FAIL", 1, 5.0, 2.0),
+            ("PRUNED", 0, None, None),
+        ]
+    ):
+        row = {
+            "trial": trial,
+            "state": state,
+            "epochs": epochs,
+            "seconds": seconds,
+            "gpu_seconds": gpu_seconds,
+        }
+        writer.record_trial(row)
+    saved = savings(read_trials(writer.folder), epochs=8)
+    assert (saved.epochs, saved.full_epochs) == (15, 40)
+    assert (saved.seconds, saved.saved_seconds, saved.saved_gpu_seconds) == (135.0, 70.0, 35.0)
+    assert saved.share == pytest.approx(70 / 205)
