@@ -26,9 +26,7 @@ class Incumbent:
     def observe(self, seconds: float, trial: int, curve: Curve, epoch: int) -> None:
         """Enter that a trial has reported an epoch, from 1, of its curve; trials are numbered from 0 on."""
         values, earlier = curve.values[epoch - 1], curve.values[: epoch - 1]
-        if np.any(
-            np.all(earlier <= values, axis=1) & np.any(earlier < values, axis=1)
-        ):
+        if np.any(np.all(earlier <= values, axis=1) & np.any(earlier < values, axis=1)):
             return
         self._enter(trial, curve.final, values)
         # Most trials are no better than the best, and were not before.

@@ -28,7 +28,7 @@ from search.machine import this_machine
 from search.methods import Method, SchedulerName, SearcherName, labels, make_search, methods
 
 if TYPE_CHECKING:
-    from search.virtual import MeanCost
+    from search.stopwatch import MeanCost
 
 FULL_TRIALS, ROUNDS = 100, 3
 """Full-length trials that the default worker time pays for: so many, or so many on each worker where that is more."""
@@ -231,6 +231,7 @@ def run_task(task: Task) -> Outcome:
         method=task.label,
         workers=task.workers,
         seed=task.seed,
+        surrogate=task.problem.surrogate and task.method.searcher != "recorded",
         changes=run.incumbents,
         seconds=run.seconds,
         busy_seconds=run.busy_seconds,

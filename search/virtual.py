@@ -12,8 +12,7 @@ complete, and the scheduler twice.
 """
 
 import heapq
-import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +23,7 @@ from ray.tune.search import Searcher
 
 from search.curves import Curve, Problem
 from search.incumbent import Incumbent
+from search.stopwatch import MeanCost, Stopwatch
 from spaces import Value
 
 _ENDED = frozenset({Trial.TERMINATED, Trial.ERROR})
@@ -46,65 +46,6 @@ class VirtualTrial:
     def is_finished(self) -> bool:
         """As Tune's."""
         return self.status in _ENDED
-
-
-@dataclass(frozen=True)
-class MeanCost:
-    """What a decision took, in real seconds, when there were about so many trials.
-
-    Attributes
-    ----------
-    trials
-        Of `COUNTED`; the means are over what happened since there were four fifths as many.
-    proposal
-        A call of the searcher's `suggest` that gave a trial.
-    reports
-        The searcher's other calls, for each epoch or end that it was told.
-    decision
-        All calls of the scheduler, for each epoch that was reported.
-    """
-
-    trials: int
-    proposal: float
-    reports: float
-    decision: float
-
-
-COUNTED = (100, 1000, 10000)
-
-
-class _Stopwatch:
-    """Sums up what searcher and scheduler take in the stretches of a study that `MeanCost` tells of."""
-
-    def __init__(self) -> None:
-        self._sums: dict[int, dict[str, float]] = {count: defaultdict(float) for count in COUNTED}
-        self.trials = 0
-
-    def add(self, what: str, amount: float) -> None:
-        """Add to what is summed up now."""
-        for count, sums in self._sums.items():
-            if 0.8 * count < self.trials <= count:
-                sums[what] += amount
-
-    def time(self, what: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """Time a call."""
-        began = time.perf_counter()
-        answer = call(*arguments, **named)
-        self.add(what, time.perf_counter() - began)
-        return answer
-
-    def means(self) -> list[MeanCost]:
-        """Of the stretches that the study came through."""
-        return [
-            MeanCost(
-                count,
-                sums["propose"] / max(sums["proposals"], 1),
-                sums["report"] / max(sums["reports"], 1),
-                sums["decide"] / max(sums["epochs"], 1),
-            )
-            for count, sums in self._sums.items()
-            if self.trials >= count
-        ]
 
 
 @dataclass(frozen=True)
@@ -175,7 +116,7 @@ class VirtualCluster:
         self._busy = 0.0
         self._epochs = 0
         self._incumbent = Incumbent(problem)
-        self._watch = _Stopwatch()
+        self._watch = Stopwatch()
 
     @property
     def now(self) -> float:
