@@ -158,7 +158,7 @@ def _draw_scaling(axes: Axes, groups: Groups, workers: Sequence[int], looks: Loo
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("workers")
     axes.set_ylabel("hours of wall clock (median)")
-    axes.set_title(f"until within {NEAR:.0%} of the best", fontsize=10)
+    axes.set_title(f"until within {100 * NEAR:g} % of the best", fontsize=10)
 
 
 def _label_ends(figure: Figure, axes: Axes, looks: Looks) -> None:

@@ -49,8 +49,8 @@ def print_verdicts(console: Console, problems: Sequence[Problem], traces: Sequen
         for name in (
             "regret, %",
             f"against {first}",
-            f"until {NEAR:.0%}",
-            f"until {NEARER:.0%}",
+            f"until {100 * NEAR:g} %",
+            f"until {100 * NEARER:g} %",
             "idle",
             "trials",
         ):
