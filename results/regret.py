@@ -30,6 +30,8 @@ class Trace:
     ----------
     table, method, workers, seed
         What was simulated.
+    surrogate
+        Whether configurations were tried whose curves were not recorded.
     changes
         `(seconds of wall clock, regret)` at each change, by time.
     seconds
@@ -44,6 +46,7 @@ class Trace:
     method: str
     workers: int
     seed: int
+    surrogate: bool
     changes: tuple[tuple[float, float], ...]
     seconds: float
     busy_seconds: float
@@ -67,7 +70,7 @@ class Trace:
     def idle(self) -> float:
         """The share of the workers' time in which they had nothing to do."""
         paid = self.workers * self.seconds
-        return 1 - self.busy_seconds / paid if paid else 0.0
+        return max(0.0, 1 - self.busy_seconds / paid) if paid else 0.0
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class Verdict:
     table: str
     workers: int
     method: str
+    surrogate: bool
     seeds: int
     regret: Estimate
     difference: Estimate | None
@@ -161,6 +165,7 @@ def _verdict(group: Sequence[Trace], first: Sequence[Trace]) -> Verdict:
         table=group[0].table,
         workers=group[0].workers,
         method=group[0].method,
+        surrogate=any(trace.surrogate for trace in group),
         seeds=len(group),
         regret=_estimate(ends, _mean),
         difference=None if group is first else _estimate(differences, _mean),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -65,7 +65,7 @@ def regret_figure(traces: Sequence[Trace], titles: Mapping[str, str]) -> Figure:
             weight="bold",
             va="bottom",
         )
-        _label_ends(row[len(workers) - 1], looks)
+        _label_ends(figure, row[len(workers) - 1], looks)
         if len(workers) > 1:
             _draw_scaling(row[-1], own, workers, looks)
     return figure
@@ -158,12 +158,12 @@ def _draw_scaling(axes: Axes, groups: Groups, workers: Sequence[int], looks: Loo
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("workers")
     axes.set_ylabel("hours of wall clock (median)")
-    axes.set_title(f"until within {NEAR:.0%} of the best", fontsize=10)
+    axes.set_title(f"until within {100 * NEAR:g} % of the best", fontsize=10)
 
 
-def _label_ends(axes: Axes, looks: Looks) -> None:
+def _label_ends(figure: Figure, axes: Axes, looks: Looks) -> None:
     """Name the lines at their right ends, far enough apart to be read."""
-    cast("Figure", axes.figure).draw_without_rendering()
+    figure.draw_without_rendering()
     ends = []
     for line in axes.get_lines():
         values = np.asarray(line.get_ydata(), dtype=np.float64)
@@ -171,14 +171,14 @@ def _label_ends(axes: Axes, looks: Looks) -> None:
         if len(finite):
             at = (np.asarray(line.get_xdata())[finite[-1]], values[finite[-1]])
             ends.append((float(axes.transData.transform(at)[1]), str(line.get_label()), at))
-    spacing = 12 * axes.figure.dpi / 72
+    spacing = 12 * figure.dpi / 72
     below = -math.inf
     for height, label, at in sorted(ends):
         below = max(height, below + spacing)
         axes.annotate(
             label,
             at,
-            (6, (below - height) * 72 / axes.figure.dpi),
+            (6, (below - height) * 72 / figure.dpi),
             textcoords="offset points",
             va="center",
             fontsize=9,

@@ -2,30 +2,55 @@
 
 import numpy as np
 
+from results.pareto import levels
 from search.curves import Curve, Floats, Problem
 
 
 class Incumbent:
-    """The best by what was observed: with one objective a configuration, with several a front of them.
+    """The best trials by what was observed: with one objective a single one, with several their front.
 
-    It is chosen by the values that the trials have reported, early and noisy ones too, and judged by what the chosen
-    configurations are worth when trained to their end, which the search does not know. So its regret may rise.
+    A trial stands for the values of its best epoch so far (`trainables.best`), early and noisy ones too, and is
+    judged by what its configuration is worth when it is trained to its end, which the search does not know. So the
+    regret may rise.
     """
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._values: Floats = np.empty((0, len(problem.objectives)))
-        self._finals: Floats = np.empty((0, len(problem.objectives)))
+        self._shown: Floats = np.empty((64, len(problem.objectives)))
+        self._finals: Floats = np.empty((64, len(problem.objectives)))
+        self._trials = 0
+        self._front = np.empty(0, dtype=np.int64)
         self.changes: list[tuple[float, float]] = []
         """`(seconds, regret)` at each change of the regret."""
 
-    def observe(self, seconds: float, curve: Curve, values: Floats) -> None:
-        """Enter what a trial with this curve reports after an epoch: finite values, float64 [objectives]."""
-        if np.any(np.all(self._values <= values, axis=1)):
+    def observe(self, seconds: float, trial: int, curve: Curve, epoch: int) -> None:
+        """Enter that a trial has reported an epoch, from 1, of its curve; trials are numbered from 0 on."""
+        values, earlier = curve.values[epoch - 1], curve.values[: epoch - 1]
+        if np.any(np.all(earlier <= values, axis=1) & np.any(earlier < values, axis=1)):
             return
-        kept = ~np.all(values <= self._values, axis=1)
-        self._values = np.vstack([self._values[kept], values])
-        self._finals = np.vstack([self._finals[kept], curve.final])
-        regret = self._problem.regret(self._finals)
+        self._enter(trial, curve.final, values)
+        # Most trials are no better than the best, and were not before.
+        if trial not in self._front and np.any(np.all(self._shown[self._front] <= values, axis=1)):
+            return
+        self._front = _front(self._shown[: self._trials])
+        regret = self._problem.regret(self._finals[self._front])
         if not self.changes or self.changes[-1][1] != regret:
             self.changes.append((seconds, regret))
+
+    def _enter(self, trial: int, final: Floats, values: Floats) -> None:
+        if trial >= len(self._shown):
+            rows = max(trial + 1, 2 * len(self._shown)) - len(self._shown)
+            self._shown = np.pad(self._shown, ((0, rows), (0, 0)))
+            self._finals = np.pad(self._finals, ((0, rows), (0, 0)))
+        # Trials that started and have not reported yet are in between, and worse than any.
+        self._shown[self._trials : trial] = np.inf
+        self._trials = max(self._trials, trial + 1)
+        self._shown[trial], self._finals[trial] = values, final
+
+
+def _front(values: Floats) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """The places of the first of the lowest, or with several objectives of all that nothing dominates."""
+    if values.shape[1] == 1:
+        return np.array([int(values.argmin())])
+    finite = np.flatnonzero(np.isfinite(values[:, 0]))
+    return finite[levels(values[finite]) == 0]

@@ -5,7 +5,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from spaces import Value
@@ -23,9 +23,13 @@ _MODELS = frozenset({"tpe", "gp", "cmaes"})
 """Searchers that draw at random before they have a say."""
 
 
+_SETTINGS = {"searcher": "", "eta": "η ", "grace": "grace ", "smoothing": "smooth ", "startup": "start "}
+"""A method's settings, with the words for them in its label."""
+
+
 @dataclass(frozen=True)
 class Method:
-    """A search. A setting that does not matter to it is at its default, so that equal methods are equal values.
+    """A search. Two that do the same are equal by their `essence`.
 
     `searcher` may be `recorded`: a table's own configurations, each once, in an order that the seed draws.
     """
@@ -37,6 +41,12 @@ class Method:
     smoothing: int = 1
     startup: int = 6
 
+    def essence(self) -> "Method":
+        """The method with what does not matter to it at its default."""
+        indifferent = {name for name in _SETTINGS if not self.matters(name)}
+        defaults = {field.name: field.default for field in fields(Method) if field.name in indifferent}
+        return replace(self, **defaults)  # type: ignore[arg-type]
+
     def matters(self, setting: str) -> bool:
         """Whether the method depends on a setting of this name."""
         if self.scheduler == "stock":
@@ -44,11 +54,6 @@ class Method:
         if setting == "startup":
             return self.searcher in _MODELS
         return setting == "searcher" or self.scheduler != "none"
-
-
-_DEFAULT = Method("asha")
-_SETTINGS = {"searcher": "", "eta": "η ", "grace": "grace ", "smoothing": "smooth ", "startup": "start "}
-"""The words for a method's settings in its label."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,8 @@ def methods(
     startup: Sequence[int],
 ) -> list[Method]:
     """All combinations, each once: what does not matter to a method makes no variant of it."""
-    found: dict[Method, None] = {}
-    for settings in itertools.product(schedulers, searchers, eta, grace, smoothing, startup):
-        full = Method(*settings)
-        indifferent = {name: getattr(_DEFAULT, name) for name in _SETTINGS if not full.matters(name)}
-        found[replace(full, **indifferent)] = None
-    return list(found)
+    combinations = itertools.product(schedulers, searchers, eta, grace, smoothing, startup)
+    return list(dict.fromkeys(Method(*combination).essence() for combination in combinations))
 
 
 def labels(compared: Sequence[Method]) -> dict[Method, str]:

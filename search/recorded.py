@@ -20,10 +20,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import moocore
 import numpy as np
 from optuna.distributions import CategoricalDistribution
 
+from results.pareto import hypervolume
 from results.store import METRICS, PARAMS, open_study, read_config, read_epochs, read_trials
 from search.config import ConfigError, StudyConfig
 from search.curves import Curve, Floats
@@ -88,8 +88,8 @@ class Recorded:
             f"{len(full)} recorded configurations of {epochs} epochs"
             + (f", {len(self.curves) - len(full)} that failed" if len(full) < len(self.curves) else "")
             + (f", {left_out} stopped early and left out" if left_out else "")
-            + "; others are answered by the nearest (surrogate; rank correlation of a configuration's final"
-            + f" value with that of its nearest: {correlations})"
+            + "; others are answered by the nearest (surrogate; rank correlation of a configuration's final value"
+            f" with that of its nearest: {correlations})"
         )
 
     def curve(self, params: Mapping[str, Value], seed: int) -> Curve:
@@ -127,9 +127,7 @@ class Recorded:
 
     def _volume(self, finals: Floats) -> float:
         scaled = (finals - self._best) / (self._reference - self._best)
-        return float(
-            moocore.hypervolume(scaled[np.all(np.isfinite(scaled), axis=1)], ref=np.ones(len(self._best)))
-        )
+        return float(hypervolume(scaled, np.ones(len(self._best))))
 
 
 def read_recorded(folder: Path, objectives: tuple[str, ...]) -> Recorded:
@@ -163,10 +161,14 @@ def read_recorded(folder: Path, objectives: tuple[str, ...]) -> Recorded:
     rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in read_epochs(study).to_pylist():
         rows[row["trial"]].append(row)
+    seconds = [row["epoch_seconds"] for own in rows.values() for row in own]
+    typical = float(np.median(seconds)) if seconds else 0.0
     configurations, left_out = [], 0
     for trial in read_trials(study).to_pylist():
-        curve = _curve(rows[trial["trial"]], wanted)
-        if len(curve.values) < plan.epochs and trial["state"] != "FAIL" and not curve.fails:
+        curve = _curve(
+            rows[trial["trial"]], wanted, failed_after=typical if trial["state"] == "FAIL" else None
+        )
+        if len(curve.values) < plan.epochs and not curve.fails:
             left_out += 1
             continue
         params = {name: trial.get(PARAMS + name) for name in plan.space}
@@ -180,27 +182,25 @@ def read_recorded(folder: Path, objectives: tuple[str, ...]) -> Recorded:
     return Recorded(str(folder), plan.space, wanted, plan.epochs, configurations, left_out)
 
 
-def _curve(rows: Sequence[Mapping[str, Any]], objectives: tuple[str, ...]) -> Curve:
-    """The curve of a trial's rows by epoch; it fails at the first value that is not finite, or is missing."""
+def _curve(
+    rows: Sequence[Mapping[str, Any]], objectives: tuple[str, ...], *, failed_after: float | None
+) -> Curve:
+    """The curve of a trial's rows by epoch.
+
+    It fails at the first value that is not finite, or is missing; otherwise, unless that is None, `failed_after`
+    seconds after its last epoch.
+    """
     values = np.array([[_number(row[name]) for name in objectives] for row in rows]).reshape(
         len(rows), len(objectives)
     )
     finite = np.isfinite(values).all(axis=1)
     length = len(rows) if finite.all() else int(finite.argmin())
     seconds = np.array([_number(row["epoch_seconds"]) for row in rows])
-    return make_curve(values[:length], seconds[: length + 1])
-
-
-def make_curve(values: Floats, seconds: Floats) -> Curve:
-    """A curve that is worth its best epoch.
-
-    Parameters
-    ----------
-    values, seconds
-        As in `Curve`.
-    """
-    final = values[best_epoch(values.tolist())] if len(values) else np.full(values.shape[1], math.inf)
-    return Curve(values, seconds, final)
+    values = values[:length]
+    if length == len(rows) and failed_after is not None:
+        seconds = np.append(seconds, failed_after)
+    final = values[best_epoch(values.tolist())] if length else np.full(len(objectives), math.inf)
+    return Curve(values, seconds[: length + 1], final)
 
 
 def _number(value: float | None) -> float:

@@ -28,12 +28,13 @@ from search.machine import this_machine
 from search.methods import Method, SchedulerName, SearcherName, labels, make_search, methods
 
 if TYPE_CHECKING:
-    from search.virtual import MeanCost
+    from search.stopwatch import MeanCost
 
 FULL_TRIALS, ROUNDS = 100, 3
 """Full-length trials that the default worker time pays for: so many, or so many on each worker where that is more."""
 UNLIMITED = 10**9
 INTERRUPTED = 130
+_LEAST = {"workers": 1, "seeds": 1, "trials": 1, "eta": 2, "grace": 1, "smoothing": 1, "startup": 1}
 _WORTH_A_PROCESS = 8
 """Studies that repay the seconds in which a process loads Ray."""
 
@@ -83,34 +84,6 @@ class Command:
     startup: tuple[int, ...] = (6,)
     """Trials before tpe, gp and cmaes have a say."""
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be simulated."""
-        if not self.tables:
-            raise ConfigError(
-                "no table is named: take the folder of a study or a function such as hartmann6."
-            )
-        for name, least in (
-            ("workers", 1),
-            ("eta", 2),
-            ("grace", 1),
-            ("smoothing", 1),
-            ("startup", 1),
-            ("scheduler", None),
-            ("searcher", None),
-        ):
-            values = getattr(self, name)
-            if not values:
-                raise ConfigError(f"{flag(name)} is empty, but must name one or more.")
-            wrong = [value for value in values if least is not None and value < least]
-            if wrong:
-                raise ConfigError(f"{flag(name)} is {wrong[0]}, but must be {least} or more.")
-        for name in ("seeds", "trials"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{flag(name)} is {value}, but must be 1 or more.")
-        if self.worker_hours is not None and not 0 < self.worker_hours < math.inf:
-            raise ConfigError(f"--worker-hours is {self.worker_hours:g}, but must be above 0.")
-
 
 @dataclass(frozen=True)
 class Task:
@@ -150,6 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: Command, console: Console) -> None:
+    _check_command(command)
     problems = [open_problem(name, command.objective) for name in dict.fromkeys(command.tables)]
     tasks = make_tasks(command, problems)
     try:
@@ -231,6 +205,7 @@ def run_task(task: Task) -> Outcome:
         method=task.label,
         workers=task.workers,
         seed=task.seed,
+        surrogate=task.problem.surrogate and task.method.searcher != "recorded",
         changes=run.incumbents,
         seconds=run.seconds,
         busy_seconds=run.busy_seconds,
@@ -238,6 +213,21 @@ def run_task(task: Task) -> Outcome:
         epochs=run.epochs,
     )
     return Outcome(trace, run.costs)
+
+
+def _check_command(command: Command) -> None:
+    if not command.tables:
+        raise ConfigError("no table is named: take the folder of a study or a function such as hartmann6.")
+    for name, least in _LEAST.items():
+        values = getattr(command, name)
+        for value in values if isinstance(values, tuple) else (values,):
+            if value is not None and value < least:
+                raise ConfigError(f"{flag(name)} is {value}, but must be {least} or more.")
+    for name in ("scheduler", "searcher", "workers", "eta", "grace", "smoothing", "startup"):
+        if not getattr(command, name):
+            raise ConfigError(f"{flag(name)} is empty, but must name one or more.")
+    if command.worker_hours is not None and not 0 < command.worker_hours < math.inf:
+        raise ConfigError(f"--worker-hours is {command.worker_hours:g}, but must be above 0.")
 
 
 def _check(problem: Problem, compared: Sequence[Method]) -> None:
@@ -248,8 +238,8 @@ def _check(problem: Problem, compared: Sequence[Method]) -> None:
             )
         if method.searcher == "cmaes" and len(problem.objectives) > 1:
             raise ConfigError(
-                f"--searcher is cmaes, but {problem.name} has the objectives {' and '.join(problem.objectives)}, and"
-                " it knows one alone: name one with --objective, or take tpe, gp or nsga2."
+                f"--searcher is cmaes, but {problem.name} has the objectives {' and '.join(problem.objectives)},"
+                " and it knows one alone: name one with --objective, or take tpe, gp or nsga2."
             )
         if method.matters("grace") and method.grace >= problem.epochs:
             raise ConfigError(

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from search.simulate import Outcome
 
 
+_WIDTH = 112
+"""Columns of the table."""
+
+
 def print_problems(console: Console, problems: Iterable[Problem]) -> None:
     """Say where the curves come from."""
     for problem in problems:
@@ -35,20 +39,20 @@ def print_problems(console: Console, problems: Iterable[Problem]) -> None:
 def print_verdicts(console: Console, problems: Sequence[Problem], traces: Sequence[Trace]) -> None:
     """Say how each method did, a table for each problem; intervals in brackets."""
     found = verdicts(traces)
+    # A narrower terminal wraps whole lines, which reads better than cells that are wrapped.
+    wide = console if console.width >= _WIDTH else Console(file=console.file, width=_WIDTH)
     for problem in problems:
-        title = f"{problem.name}{' (surrogate)' if problem.surrogate else ''}"
-        table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        table = _table(_title(problem, traces))
         first = found[0].method
         table.add_column("workers", justify="right")
         table.add_column("method", no_wrap=True)
         for name in (
-            "regret at the end",
+            "regret, %",
             f"against {first}",
-            f"until {NEAR:.0%} (seeds)",
-            f"until {NEARER:.0%} (seeds)",
+            f"until {100 * NEAR:g} %",
+            f"until {100 * NEARER:g} %",
             "idle",
             "trials",
-            "worker time",
         ):
             table.add_column(name, justify="right")
         workers = 0
@@ -58,17 +62,18 @@ def print_verdicts(console: Console, problems: Sequence[Problem], traces: Sequen
                     table.add_section()
                 table.add_row(*_cells(verdict, verdict.workers != workers))
                 workers = verdict.workers
-        console.print(table)
+        wide.print(table)
     console.print(
-        f"Regret: distance from the best there is, mean over {found[0].seeds} seeds and 95 % interval. Until: median"
-        " wall clock until within that share for good.",
+        f"Regret: how far from the best there is, mean over {found[0].seeds} seeds [95 % interval]. Until: median"
+        " wall clock until within that share for good (seeds that were).",
         style="dim",
         highlight=False,
+        soft_wrap=True,
     )
 
 
 def print_costs(console: Console, outcomes: Sequence["Outcome"]) -> None:
-    """Say what decisions took, in real time on this machine."""
+    """Say what decisions took, in processor time on this machine."""
     groups: dict[tuple[str, int], list[tuple[float, float, float]]] = {}
     for outcome in outcomes:
         for cost in outcome.costs:
@@ -76,9 +81,7 @@ def print_costs(console: Console, outcomes: Sequence["Outcome"]) -> None:
             groups.setdefault(key, []).append((cost.proposal, cost.reports, cost.decision))
     if not groups:
         return
-    table = Table(
-        title="What a decision takes here", title_justify="left", title_style="bold", box=None, pad_edge=False
-    )
+    table = _table("What a decision takes here")
     table.add_column("method", no_wrap=True)
     for name in ("trials so far", "proposal", "searcher told", "scheduler's decision"):
         table.add_column(name, justify="right")
@@ -107,16 +110,12 @@ def write_verdicts(out: Path, problems: Sequence[Problem], traces: Sequence[Trac
     """
     from results.regret_plot import regret_figure
 
-    titles = {
-        problem.name: Path(problem.name).name + (" (surrogate)" if problem.surrogate else "")
-        for problem in problems
-    }
+    titles = {problem.name: _title(problem, traces) for problem in problems}
     text = io.StringIO()
     rows = [_flat(verdict) for verdict in verdicts(traces)]
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    surrogate = {problem.name: problem.surrogate for problem in problems}
-    writer.writerows({**row, "surrogate": surrogate[str(row["table"])]} for row in rows)
+    writer.writerows(rows)
     table, picture = out / "table.csv", out / "regret.png"
     try:
         table.write_text(text.getvalue(), encoding="utf-8")
@@ -126,8 +125,17 @@ def write_verdicts(out: Path, problems: Sequence[Problem], traces: Sequence[Trac
     return [table, picture]
 
 
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+
+
+def _title(problem: Problem, traces: Iterable[Trace]) -> str:
+    surrogate = any(trace.surrogate for trace in traces if trace.table == problem.name)
+    return Path(problem.name).name + (" (surrogate)" if surrogate else "")
+
+
 def _flat(verdict: Verdict) -> dict[str, object]:
-    row: dict[str, object] = {"table": verdict.table, "surrogate": None}
+    row: dict[str, object] = {}
     for field in fields(verdict):
         value = getattr(verdict, field.name)
         if field.name == "difference" and value is None:
@@ -148,25 +156,19 @@ def _cells(verdict: Verdict, first: bool) -> tuple[str, ...]:
     return (
         f"{verdict.workers:,}" if first else "",
         verdict.method,
-        f"{_percent(verdict.regret.value)} [{_percent(verdict.regret.low)}, {_percent(verdict.regret.high)}]",
-        ""
-        if difference is None
-        else f"{_points(difference.value)} [{_points(difference.low)}, {_points(difference.high)}]",
+        _interval(verdict.regret, ""),
+        "" if difference is None else _interval(difference, "+"),
         f"{_time(verdict.near)} ({verdict.reached_near})",
         f"{_time(verdict.nearer)} ({verdict.reached_nearer})",
         f"{100 * verdict.idle:.1f} %",
         f"{verdict.trials:,.0f}",
-        f"{verdict.worker_seconds / 3600:,.3g} h",
     )
+
+
+def _interval(estimate: Estimate, sign: str) -> str:
+    value, low, high = (f"{100 * share:{sign}.3g}" for share in (estimate.value, estimate.low, estimate.high))
+    return f"{value} [{low}, {high}]"
 
 
 def _time(estimate: Estimate) -> str:
     return duration(estimate.value) if math.isfinite(estimate.value) else "never"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.2f}"

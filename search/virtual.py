@@ -6,17 +6,15 @@ going on cost nothing. A training that breaks down is told as an error, as `trai
 value that is not finite.
 
 The order of calls is that of `ray.tune.execution.tune_controller.TuneController.step` (Ray 2.60): ask the searcher
-for trials, ask the scheduler which to run, start what is pending first come first served, handle one event. A
-trial's last result goes to both as complete and not as a result; of a stopped trial's last result the searcher hears
-as complete, and the scheduler twice.
+for trials, ask the scheduler which to run, start what is pending first come first served, handle one event. A trial's
+last result goes to both as complete and not as a result; of a stopped trial's last result the searcher hears as
+complete, and the scheduler twice.
 """
 
 import heapq
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from ray.tune.experiment import Trial
@@ -25,6 +23,7 @@ from ray.tune.search import Searcher
 
 from search.curves import Curve, Problem
 from search.incumbent import Incumbent
+from search.stopwatch import MeanCost, Stopwatch
 from spaces import Value
 
 _ENDED = frozenset({Trial.TERMINATED, Trial.ERROR})
@@ -33,8 +32,9 @@ _ENDED = frozenset({Trial.TERMINATED, Trial.ERROR})
 class VirtualTrial:
     """What searchers and schedulers see of a trial of Tune's; it is told from others by identity."""
 
-    def __init__(self, trial_id: str, config: dict[str, Any], curve: Curve) -> None:
-        self.trial_id = trial_id
+    def __init__(self, number: int, config: dict[str, Any], curve: Curve) -> None:
+        self.number = number
+        self.trial_id = f"{number:08d}"
         self.config = config
         self.status: str = Trial.PENDING
         self.last_result: dict[str, Any] = {}
@@ -46,68 +46,6 @@ class VirtualTrial:
     def is_finished(self) -> bool:
         """As Tune's."""
         return self.status in _ENDED
-
-
-@dataclass(frozen=True)
-class MeanCost:
-    """What a decision took, in real seconds, when there were about so many trials.
-
-    Attributes
-    ----------
-    trials
-        Of `COUNTED`; the means are over what happened since there were four fifths as many.
-    proposal
-        A call of the searcher's `suggest` that gave a trial.
-    reports
-        The searcher's other calls, for each epoch or end that it was told.
-    decision
-        All calls of the scheduler, for each epoch that was reported.
-    """
-
-    trials: int
-    proposal: float
-    reports: float
-    decision: float
-
-
-COUNTED = (100, 1000, 10000)
-
-
-class _Stopwatch:
-    """Sums up what searcher and scheduler take in the stretches of a study that `MeanCost` tells of."""
-
-    def __init__(self) -> None:
-        self._sums = {
-            count: dict.fromkeys(("propose", "report", "decide", "proposals", "reports", "epochs"), 0.0)
-            for count in COUNTED
-        }
-        self.trials = 0
-
-    def add(self, what: str, amount: float) -> None:
-        """Add to what is summed up now."""
-        for count, sums in self._sums.items():
-            if 0.8 * count < self.trials <= count:
-                sums[what] += amount
-
-    def time(self, what: str, call: Callable[[], Any]) -> Any:
-        """Time a call."""
-        began = time.perf_counter()
-        answer = call()
-        self.add(what, time.perf_counter() - began)
-        return answer
-
-    def means(self) -> list[MeanCost]:
-        """Of the stretches that the study came through."""
-        return [
-            MeanCost(
-                count,
-                sums["propose"] / max(sums["proposals"], 1),
-                sums["report"] / max(sums["reports"], 1),
-                sums["decide"] / max(sums["epochs"], 1),
-            )
-            for count, sums in self._sums.items()
-            if self.trials >= count
-        ]
 
 
 @dataclass(frozen=True)
@@ -178,7 +116,7 @@ class VirtualCluster:
         self._busy = 0.0
         self._epochs = 0
         self._incumbent = Incumbent(problem)
-        self._watch = _Stopwatch()
+        self._watch = Stopwatch()
 
     @property
     def now(self) -> float:
@@ -263,11 +201,11 @@ class VirtualCluster:
             return
         if trial.status == Trial.RUNNING:
             result = dict(trial.last_result)
-            self._decide(lambda: self._scheduler.on_trial_complete(self, trial, result))
-            self._report(lambda: self._searcher.on_trial_complete(trial.trial_id, result=result))
+            self._decide(self._scheduler.on_trial_complete, trial, result)
+            self._report(self._searcher.on_trial_complete, trial, result=result)
         else:
-            self._decide(lambda: self._scheduler.on_trial_remove(self, trial))
-            self._report(lambda: self._searcher.on_trial_complete(trial.trial_id))
+            self._decide(self._scheduler.on_trial_remove, trial)
+            self._report(self._searcher.on_trial_complete, trial)
         self._end(trial, Trial.TERMINATED)
 
     # One step of Tune's, up to the events.
@@ -284,26 +222,28 @@ class VirtualCluster:
             if len(self._trials) >= self._most:
                 self._finished = True
                 break
-            tune_id = f"{len(self._trials):08d}"
-            suggested = self._watch.time("propose", partial(self._searcher.suggest, tune_id))
+            suggested = self._watch.time("propose", self._searcher.suggest, f"{len(self._trials):08d}")
             if suggested == Searcher.FINISHED:
                 self._finished = asked = True
             elif suggested is None:
                 break
             else:
-                curve = self._problem.curve(self._parameters(suggested), self._seed)
-                trial = VirtualTrial(tune_id, suggested, curve)
-                self._trials.append(trial)
-                self._live.add(trial)
-                self._pending.append(trial)
-                self._watch.trials = len(self._trials)
-                self._watch.add("proposals", 1)
-                self._decide(partial(self._scheduler.on_trial_add, self, trial))
+                self._add(suggested)
                 asked = True
         return asked
 
+    def _add(self, suggested: dict[str, Any]) -> None:
+        curve = self._problem.curve(self._parameters(suggested), self._seed)
+        trial = VirtualTrial(len(self._trials), suggested, curve)
+        self._trials.append(trial)
+        self._live.add(trial)
+        self._pending.append(trial)
+        self._watch.trials = len(self._trials)
+        self._watch.add("proposals", 1)
+        self._decide(self._scheduler.on_trial_add, trial)
+
     def _choose(self) -> bool:
-        chosen = self._decide(lambda: self._scheduler.choose_trial_to_run(self))
+        chosen = self._decide(self._scheduler.choose_trial_to_run)
         if chosen is None or chosen.status != Trial.PAUSED:
             return False
         chosen.status = Trial.PENDING
@@ -332,15 +272,15 @@ class VirtualCluster:
         self._busy += self._now - trial.epoch_started
         trial.busy += self._now - trial.epoch_started
         if trial.epoch == len(trial.curve.values):
-            self._decide(lambda: self._scheduler.on_trial_error(self, trial))
-            self._report(lambda: self._searcher.on_trial_complete(trial.trial_id, error=True))
+            self._decide(self._scheduler.on_trial_error, trial)
+            self._report(self._searcher.on_trial_complete, trial, error=True)
             self._end(trial, Trial.ERROR)
             return
         values = trial.curve.values[trial.epoch]
         trial.epoch += 1
         self._epochs += 1
         self._watch.add("epochs", 1)
-        self._incumbent.observe(self._now, trial.curve, values)
+        self._incumbent.observe(self._now, trial.number, trial.curve, trial.epoch)
         result = {
             "trial_id": trial.trial_id,
             "epoch": trial.epoch,
@@ -352,10 +292,10 @@ class VirtualCluster:
         decision = (
             TrialScheduler.STOP
             if result["done"]
-            else self._decide(lambda: self._scheduler.on_trial_result(self, trial, result))
+            else self._decide(self._scheduler.on_trial_result, trial, result)
         )
         if decision != TrialScheduler.STOP:
-            self._report(lambda: self._searcher.on_trial_result(trial.trial_id, result))
+            self._report(self._searcher.on_trial_result, trial, result=result)
         trial.last_result = result
         if decision == TrialScheduler.STOP:
             result["done"] = True
@@ -370,9 +310,9 @@ class VirtualCluster:
         self._live.discard(trial)
         trial.status = status
 
-    def _decide(self, call: Callable[[], Any]) -> Any:
-        return self._watch.time("decide", call)
+    def _decide(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        return self._watch.time("decide", call, self, *arguments)
 
-    def _report(self, call: Callable[[], Any]) -> None:
+    def _report(self, call: Callable[..., None], trial: VirtualTrial, **named: Any) -> None:
         self._watch.add("reports", 1)
-        self._watch.time("report", call)
+        self._watch.time("report", call, trial.trial_id, **named)

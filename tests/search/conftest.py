@@ -5,10 +5,14 @@ import time
 import pytest
 from optuna.trial import TrialState
 
-from results.store import StudyFolder, read_config, read_epochs, read_trials
+from results.store import StudyFolder, StudyWriter, read_config, read_epochs, read_trials
+from search.config import StudyConfig
 from search.journal import Journal, epochs_of
 
 STATES = {TrialState.COMPLETE: "COMPLETE", TrialState.PRUNED: "PRUNED", TrialState.FAIL: "FAIL"}
+
+DROPOUTS = (0.0, 0.05, 0.1, 0.14, 0.18, 0.22, 0.25, 0.3, 0.34, 0.4, 0.45, 0.5)
+"""Of the configurations in `table`."""
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +55,80 @@ def accounted_for():
         return rows
 
     return check
+
+
+@pytest.fixture
+def write_table(tmp_path):
+    """Write a study of the CNN as a table: for each trial its parameters, state and values an epoch.
+
+    Parameters that are not given are those of the space's middle; a value stands for val_swd, and val_delta_e is 20
+    less it; an epoch takes two seconds.
+    """
+
+    def write(trials, *, epochs=4, name="table"):
+        config = StudyConfig(
+            model="cnn",
+            trials=len(trials),
+            epochs=epochs,
+            image_size=32,
+            gpus_per_trial=0.0,
+            settings=("width=32", "batch_norm=True", "head=rgb"),
+        )
+        writer = StudyWriter(tmp_path / name)
+        writer.write_config(
+            {
+                "name": name,
+                "model": "cnn",
+                "objectives": ["val_swd"],
+                "config": config.to_record(),
+                "encoder": {"available": True},
+            }
+        )
+        middle = {
+            "depth": 3,
+            "width": 32,
+            "dropout": 0.25,
+            "batch_norm": True,
+            "head": "rgb",
+            "learning_rate": 1e-3,
+        }
+        for number, (params, state, values) in enumerate(trials):
+            for epoch, value in enumerate(values, 1):
+                writer.record_epoch(
+                    {
+                        "trial": number,
+                        "epoch": epoch,
+                        "val_swd": value,
+                        "val_delta_e": 20 - value,
+                        "epoch_seconds": 2.0,
+                        "gpu_seconds": 0.0,
+                    }
+                )
+            writer.record_trial(
+                {
+                    "trial": number,
+                    "state": state,
+                    "epochs": len(values),
+                    **{f"params.{key}": value for key, value in (middle | params).items()},
+                }
+            )
+        writer.compact()
+        return writer.folder.path
+
+    return write
+
+
+@pytest.fixture
+def table(write_table):
+    """A table of twelve full curves over the dropout, best in the middle, at 0.25, with a final value of 1."""
+    return write_table(
+        [
+            (
+                {"dropout": dropout},
+                "COMPLETE",
+                [final + bump for bump in (3.0, 1.5 + 0.2 * (number % 2), 0.6 - 0.2 * (number % 3), 0.0)],
+            )
+            for number, dropout in enumerate(DROPOUTS)
+            for final in [1 + 10 * abs(dropout - 0.25)]
+        ]
+    )

@@ -1,0 +1,173 @@
+"""Simulated learning curves: functions with a known optimum, and the tables of recorded studies."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from results.store import StudyError
+from search.config import ConfigError
+from search.curves import open_problem
+from search.hartmann import FUNCTIONS
+
+MINIMA = {
+    "hartmann3": ((0.114614, 0.555649, 0.852547), -3.86278),
+    "hartmann6": ((0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573), -3.32237),
+}
+
+
+def point(values):
+    return {f"x{axis}": value for axis, value in enumerate(values)}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_last_epoch_of_a_hartmann_function_is_exact_and_the_lowest(name):
+    place, minimum = MINIMA[name.partition("-")[0]]
+    problem = open_problem(name)
+    curve = problem.curve(point(place), 0)
+    assert curve.final == pytest.approx([minimum], abs=1e-5)
+    assert curve.values[-1] == curve.final
+    assert curve.values.min() == curve.final
+    assert problem.regret(curve.final[None]) < 1e-6
+    source = np.random.default_rng(0)
+    finals = [problem.curve(point(x), 0).final[0] for x in source.random((200, len(place)))]
+    assert min(finals) > minimum
+
+
+@pytest.mark.parametrize("function", ["hartmann3", "hartmann6"])
+def test_early_epochs_tell_the_less_of_the_last_the_worse_the_function_is(function):
+    # Correlation of the third epoch with the last over 300 points; the qualities' standard error is 0.05 at most.
+    def correlation(name):
+        problem = open_problem(name)
+        source = np.random.default_rng(1)
+        curves = [problem.curve(point(x), 0).values for x in source.random((300, len(MINIMA[function][0])))]
+        return np.corrcoef([curve[2, 0] for curve in curves], [curve[-1, 0] for curve in curves])[0, 1]
+
+    plain, good, terrible = (correlation(function + ending) for ending in ("", "-good", "-terrible"))
+    assert plain > 0.9
+    assert plain > good + 0.2 > terrible + 0.2
+
+
+def test_a_point_has_one_curve_for_a_seed_and_others_for_others():
+    problem = open_problem("hartmann3-bad")
+    place = point((0.1, 0.2, 0.3))
+    first = problem.curve(place, 7)
+    assert np.array_equal(first.values, problem.curve(dict(place), 7).values)
+    other = problem.curve(place, 8)
+    assert not np.array_equal(first.values[:-1], other.values[:-1])
+    assert first.final == other.final
+
+
+def test_configurations_of_a_table_are_answered_exactly(table):
+    problem = open_problem(str(table))
+    assert problem.objectives == ("val_swd",)
+    assert len(problem.configurations) == 12
+    for seed in range(3):
+        for number, params in enumerate(problem.configurations):
+            final = 1 + 10 * abs(params["dropout"] - 0.25)
+            curve = problem.curve(params, seed)
+            assert curve.values[:, 0].tolist() == pytest.approx(
+                [final + bump for bump in (3.0, 1.5 + 0.2 * (number % 2), 0.6 - 0.2 * (number % 3), 0.0)]
+            )
+            assert curve.seconds.tolist() == [2.0] * 4
+            assert curve.final == pytest.approx([final])
+            assert not curve.fails
+
+
+def test_another_configuration_has_its_nearest_neighbours_worth_and_others_noise(table):
+    problem = open_problem(str(table))
+    near = {**problem.configurations[6], "dropout": 0.26}
+    curves = [problem.curve(near, seed) for seed in range(20)]
+    assert all(curve.final == problem.curve(problem.configurations[6], 0).final for curve in curves)
+    assert len({curve.values.tobytes() for curve in curves}) > 1
+    assert np.array_equal(curves[3].values, problem.curve(dict(near), 3).values)
+
+
+def test_how_well_neighbours_predict_is_said(table):
+    problem = open_problem(str(table))
+    # Along one parameter, 12 points with one minimum: all but the lowest three or so are ranked as they should be.
+    (correlation,) = problem.rank_correlations()
+    assert correlation > 0.8
+    assert f"val_swd {correlation:+.2f}" in problem.note
+
+
+def test_a_log_scale_and_a_parameter_that_is_lacking_count(write_table):
+    # On a log scale 1e-4 to 5e-3, 5e-4 is nearer to 1.5e-4 than to 2e-3; on a plain one it would not be.
+    rates = [1.5e-4, 2e-3, 5e-3, 5e-3, 5e-3, 5e-3, 5e-3, 5e-3]
+    folder = write_table(
+        [
+            ({"learning_rate": rate, "dropout": 0.1 + 0.01 * at}, "COMPLETE", [9, 8, 7, at + 1])
+            for at, rate in enumerate(rates)
+        ]
+    )
+    problem = open_problem(str(folder))
+    middle = {**problem.configurations[0], "learning_rate": 5e-4, "dropout": 0.105}
+    assert problem.curve(middle, 0).final == [1]
+
+
+def test_a_trial_that_failed_fails_and_one_that_was_stopped_is_left_out(write_table):
+    full = [({"dropout": 0.05 * at}, "COMPLETE", [4, 3, 2, 1 + at]) for at in range(8)]
+    folder = write_table(
+        [
+            *full,
+            ({"dropout": 0.41}, "FAIL", [4, 3]),
+            ({"dropout": 0.43}, "COMPLETE", [4, math.nan, 2, 1]),
+            ({"dropout": 0.45}, "FAIL", []),
+            ({"dropout": 0.47}, "PRUNED", [0.5]),
+            ({"dropout": 0.49}, "RUNNING", [0.5, 0.4]),
+        ]
+    )
+    problem = open_problem(str(folder))
+    assert len(problem.configurations) == 11
+    assert "3 that failed, 2 stopped early and left out" in problem.note
+    for at, epochs, final in ((8, 2, 3), (9, 1, 4), (10, 0, math.inf)):
+        curve = problem.curve(problem.configurations[at], 0)
+        assert curve.fails
+        assert len(curve.values) == epochs
+        assert len(curve.seconds) == epochs + 1
+        assert np.isfinite(curve.seconds).all()
+        assert curve.final == [final]
+    near = problem.curve({**problem.configurations[10], "dropout": 0.452}, 0)
+    assert near.fails
+    assert len(near.values) == 0
+
+
+def test_the_regret_of_several_objectives_is_the_share_of_hypervolume_that_lacks(table):
+    problem = open_problem(str(table), ("val_delta_e", "val_swd"))
+    finals = np.array([problem.curve(params, 0).final for params in problem.configurations])
+    assert problem.regret(finals) == 0
+    regrets = [problem.regret(finals[:count]) for count in range(13)]
+    assert regrets[0] == 1
+    assert regrets == sorted(regrets, reverse=True)
+    assert 0 < regrets[6] < 1
+
+
+@pytest.mark.parametrize("name", ["no/such/folder", "hartmann4", "hartmann3-great"])
+def test_a_table_that_is_none_is_refused(name):
+    with pytest.raises(ConfigError, match=f"{name}.*hartmann3-good"):
+        open_problem(name)
+
+
+def test_a_folder_without_a_study_or_of_another_version_is_refused(table):
+    with pytest.raises(StudyError, match="no study"):
+        open_problem(str(table.parent))
+    record = json.loads((table / "study.json").read_text())
+    (table / "study.json").write_text(json.dumps(record | {"schema_version": 1}))
+    with pytest.raises(StudyError, match="schema_version 1"):
+        open_problem(str(table))
+
+
+def test_an_objective_that_was_not_recorded_is_refused(table):
+    with pytest.raises(ConfigError, match="val_loss"):
+        open_problem(str(table), ("val_loss",))
+    with pytest.raises(ConfigError, match="0 trials that reported val_kid"):
+        open_problem(str(table), ("val_kid",))
+    with pytest.raises(ConfigError, match="hartmann3 has one value"):
+        open_problem("hartmann3", ("val_swd",))
+
+
+def test_a_table_with_few_full_curves_is_refused(write_table):
+    folder = write_table([({}, "PRUNED", [1.0])] * 20)
+    with pytest.raises(ConfigError, match="holds 0 trials"):
+        open_problem(str(folder))
