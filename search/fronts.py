@@ -1,7 +1,7 @@
 """Pareto levels of a set that grows: which vectors nothing dominates, which only those dominate, and so on.
 
-A vector dominates another when it is nowhere higher and somewhere lower. Level 0 is what nothing dominates; a level is
-what nothing dominates once all levels before it are taken away (non-dominated sorting, Goldberg 1989). `Fronts`
+A vector dominates another when it is nowhere higher and somewhere lower. Level 0 is what nothing dominates; a level
+is what nothing dominates once all levels before it are taken away (non-dominated sorting, Goldberg 1989). `Fronts`
 keeps the levels exact while vectors come and go, without sorting anew: a vector that comes pushes what it dominates
 one level down, and that pushes in its turn (Li et al. 2017, "Efficient non-domination level update method for
 steady-state evolutionary multiobjective optimization"). `spread` orders the vectors within a level.
@@ -74,7 +74,9 @@ class Fronts:
             self._sizes[self._levels[vector]] += 1
             return
         # What a front dominates, every front before it dominates as well.
-        level = bisect_left(range(len(self._fronts)), True, key=lambda i: not self._fronts[i].dominates(vector))
+        level = bisect_left(
+            range(len(self._fronts)), True, key=lambda i: not self._fronts[i].dominates(vector)
+        )
         block = [vector]
         while block:
             if level == len(self._fronts):
@@ -136,8 +138,9 @@ def spread(vectors: Sequence[Vector]) -> Iterator[Vector]:
 
     The first is the lowest in the first objective; each one after it is the farthest from those before, by Euclidean
     distance with every objective scaled to the vectors' range (Schmucker et al. 2021, "Multi-objective asynchronous
-    successive halving"; Clarkson 2006 for the greedy epsilon-net). Where two are equally far, the lexicographically lower
-    comes first, so the order depends on nothing but the set.
+    successive halving"; Clarkson 2006, "Nearest-neighbor searching and metric space dimensions", for the greedy
+    epsilon-net). Where two are equally far, the lexicographically lower comes first, so the order depends on
+    nothing but the set.
     """
     ordered = sorted(vectors)
     points = _scaled(ordered)
@@ -196,8 +199,8 @@ class _Staircase:
     """A front of two objectives: sorted by the first, it descends in the second.
 
     Each block that `Fronts` moves from one front to the next is a run of neighbours. So is what it dominates there: a
-    member between two dominated ones that was not itself dominated would have a dominator in the front before, outside
-    the block, which would have to lie to the left of the block and below it, or to its right and below.
+    member between two dominated ones that was not itself dominated would have a dominator in the front before,
+    outside the block, which would have to lie to the left of the block and below it, or to its right and below.
     """
 
     def __init__(self) -> None:

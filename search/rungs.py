@@ -60,9 +60,7 @@ class Curves:
             return []
         curve[epoch] = values
         self._last[trial] = max(epoch, self.last(trial))
-        return [
-            (rung, self._judged(curve, rung)) for rung in self._rungs if rung >= epoch and rung in curve
-        ]
+        return [(rung, self._judged(curve, rung)) for rung in self._rungs if rung >= epoch and rung in curve]
 
     def _judged(self, curve: Mapping[int, Vector], rung: int) -> Vector:
         if self._window == 1:
@@ -156,8 +154,8 @@ class WaitingRung:
     def next(self, places: int) -> int | None:
         """Give the best trial that waits, if it is among so many best.
 
-        Of trials with equal values those that were promoted are before those that wait, and of these the lowest number
-        is first.
+        Of trials with equal values those that were promoted are before those that wait, and of these the lowest
+        number is first.
         """
         if places not in self._answers:
             values = self._ranking.next(places)

@@ -16,8 +16,8 @@ from search.stopping import Decision, Stopper
 class StudyScheduler(FIFOScheduler):
     """A policy of early stopping as Tune's scheduler; trials carry their study's number in their configuration.
 
-    A trial that is added and, by the record, paused is added as PAUSED. What ended in an earlier run of the study must have
-    been forgotten by the stopper, or it would be waited for.
+    A trial that is added and, by the record, paused is added as PAUSED. Trials of the record that ended in an earlier
+    run of the study must be made known to the stopper (`forget`, `retire`), or they would be waited for.
 
     Parameters
     ----------
@@ -99,12 +99,15 @@ class StudyScheduler(FIFOScheduler):
         self._stopper.forget(trial.config["number"])
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
-        """Never promote a trial that Tune ended while it was paused or not started yet."""
+        """Never promote a trial that ended while it was paused or not started yet."""
         self._end(trial)
-        self._stopper.forget(trial.config["number"])
+        self._stopper.retire(trial.config["number"])
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """Give the promoted trial, if Tune has nothing else to start; end what is left paused once nothing can promote it."""
+        """Give the promoted trial, if Tune has nothing else to start.
+
+        Once nothing runs, comes or can be promoted, the paused trials are ended.
+        """
         # Tune ends some trials without a word, such as one whose actor cannot be reset.
         self._active = {number: trial for number, trial in self._active.items() if not trial.is_finished()}
         if any(trial.status == Trial.PENDING for trial in self._active.values()):

@@ -47,13 +47,13 @@ class FakeTrial(SimpleNamespace):
 class Session:
     """A scheduler under a controller that starts what it is told to start."""
 
-    def __init__(self, kind="asha-promote", recorded=(), objectives=("error",), eta=2, forgotten=()):
+    def __init__(self, kind="asha-promote", recorded=(), objectives=("error",), eta=2, ended=()):
         self.stopper = make_stopper(kind, epochs=4, eta=eta, grace=1, smoothing=1, seed=0)
-        for number in forgotten:
-            self.stopper.forget(number)
         self.exhausted = False
         self.controller = Controller()
         self.scheduler = StudyScheduler(self.stopper, objectives, recorded, lambda: self.exhausted)
+        for number in ended:
+            self.stopper.retire(number)
         self.controller.scheduler = self.scheduler
         self.trials = {}
 
@@ -170,11 +170,21 @@ def test_trials_that_the_record_left_paused_are_added_as_paused():
 
 
 def test_trials_that_ended_in_an_earlier_run_are_not_waited_for():
-    recorded = [(number, 1, (float(number),)) for number in range(4)]
-    session = Session(recorded=recorded, forgotten=(0, 1))
+    recorded = [(number, 1, (float(number),)) for number in range(6)]
+    session = Session(recorded=recorded, ended=(0, 1))
     session.add(2)
     assert session.scheduler.promotion_due()
     assert session.choose() == 2
+
+
+def test_a_promoted_trial_that_never_comes_is_given_up_once_no_more_trials_come():
+    session = Session(recorded=[(number, 1, (float(number),)) for number in range(4)])
+    session.add(1)
+    assert not session.scheduler.promotion_due()
+    assert session.choose() is None
+    session.exhausted = True
+    assert session.scheduler.promotion_due()
+    assert session.choose() == 1
 
 
 def test_all_objectives_are_judged_and_one_that_is_not_finite_stops():
@@ -200,7 +210,8 @@ class Numbers(Searcher):
 
     def suggest(self, trial_id):
         if not self.numbers:
-            return Searcher.FINISHED
+            # Once told that the search is over, Tune keeps no actor for a trial that is not promoted yet.
+            return None if self.running else Searcher.FINISHED
         if len(self.running) - self.scheduler.paused >= self.slots or self.scheduler.promotion_due():
             return None
         self.running[trial_id] = self.numbers.pop(0)
@@ -325,7 +336,9 @@ def test_in_tune_a_run_that_ends_early_leaves_its_paused_trials_to_the_next(tune
     assert scheduler.paused > 0
     assert len(searcher.running) >= scheduler.paused
     # The next run begins from what was recorded, in some order of time.
-    recorded = [(number, epoch, (float(number),)) for number in epochs for epoch in range(1, epochs[number] + 1)]
+    recorded = [
+        (number, epoch, (float(number),)) for number in epochs for epoch in range(1, epochs[number] + 1)
+    ]
     searcher, scheduler, epochs = run(tune, tmp_path, [*sorted(epochs, reverse=True), 11, 12], recorded)
     assert epochs[5] == 4
     assert searcher.ends[5] == 4

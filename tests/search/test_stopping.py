@@ -123,7 +123,9 @@ def test_a_policy_rebuilt_from_the_record_decides_as_the_live_one(kind, objectiv
             value = getattr(study, name)
             setattr(twin, name, value if isinstance(value, int) else value.copy())
         twin.source.setstate(study.source.getstate())
-        assert [live.is_paused(trial) for trial in range(60)] == [rebuilt.is_paused(trial) for trial in range(60)]
+        assert [live.is_paused(trial) for trial in range(60)] == [
+            rebuilt.is_paused(trial) for trial in range(60)
+        ]
         before = len(study.log)
         assert study.run().log[before:] == twin.run().log
         assert study.done == twin.done
@@ -235,9 +237,15 @@ def test_a_lower_pareto_level_goes_on():
 
 
 def test_the_places_in_the_level_at_the_cut_are_spread_over_it():
-    # All six are on one line, so one level, and two go on: the lowest in the first objective and what is farthest from it.
+    # All six are on one line, so one level, and two go on: the lowest in the first objective and what is farthest
+    # from it.
     line = [(float(x), float(-x)) for x in (0, 1, 2, 3, 5, 4)]
-    for probe, expected in (((0.0, 0.0), GO_ON), ((5.0, -5.0), GO_ON), ((2.0, -2.0), STOP), ((4.0, -4.0), STOP)):
+    for probe, expected in (
+        ((0.0, 0.0), GO_ON),
+        ((5.0, -5.0), GO_ON),
+        ((2.0, -2.0), STOP),
+        ((4.0, -4.0), STOP),
+    ):
         stopper = make("asha")
         for trial, values in enumerate(line):
             if values != probe:
@@ -367,6 +375,18 @@ def test_a_forgotten_trial_is_never_promoted():
     assert not stopper.is_paused(1)
 
 
+def test_the_place_of_a_trial_that_ended_while_it_was_paused_stays_taken():
+    stopper = make("asha-promote")
+    for trial in range(6):
+        stopper.record(trial, 1, (float(trial),))
+    stopper.record(0, 2, (0.0,))
+    stopper.record(0, 3, (0.0,))
+    for trial in (0, 1):
+        stopper.retire(trial)
+        assert not stopper.is_paused(trial)
+    assert stopper.promote(last=True) is None
+
+
 def test_a_replay_knows_who_was_promoted_by_the_epochs_after_a_rung():
     stopper = make("asha-promote")
     for trial in range(6):
@@ -388,8 +408,8 @@ def test_with_several_objectives_the_promoted_are_spread_over_the_level_at_the_c
         stopper.record(trial, 1, values)
     for trial in range(6, 12):
         stopper.record(trial, 1, (20.0, 20.0))
-    # Four places: the lowest in the first objective, the farthest from it, and what is the farthest from both, 4 and then
-    # 8, which is 2 from 10, as 2 would be from 0 and 4.
+    # Four places: the lowest in the first objective, the farthest from it, and what is the farthest from both, 4
+    # and then 8, which is 2 from 10, as 2 would be from 0 and 4.
     assert [line[stopper.promote(last=False)][0] for _ in range(4)] == [0, 10, 4, 8]
     assert stopper.promote(last=False) is None
 
@@ -508,8 +528,8 @@ def enter_curves(stopper, curves):
 
 
 def test_values_that_differ_by_no_more_than_criss_crossing_curves_are_on_a_par():
-    # Rungs 3 and 9. The second curve criss-crosses the first: above, below, above, by 1 at the end. The third and the first
-    # change places between the rungs, but were only 0.5 apart.
+    # Rungs 3 and 9. The second curve criss-crosses the first: above, below, above, by 1 at the end. The third and
+    # the first change places between the rungs, but were only 0.5 apart.
     flat = [10.0] * 9
     wavy = [11.0, 9.0] + [11.0] * 7
     late = [10.5] * 3 + [9.5] * 6
@@ -562,7 +582,8 @@ def test_a_winner_that_was_cut_off_beyond_the_cap_goes_on_first():
 
 
 def brackets(stopper, trials):
-    """First rung of each trial's bracket, by where it stops when all others are better; none for the bracket without any."""
+    """First rung of each trial's bracket, by where it stops when all others are better; none for the bracket
+    without any."""
     for good in range(1000, 1400):
         for rung in stopper.rungs:
             stopper.record(good, rung, (0.0,))
