@@ -77,12 +77,12 @@ class StudyScheduler(FIFOScheduler):
             return str(TrialScheduler.CONTINUE)
         if decision is Decision.STOP:
             return str(TrialScheduler.STOP)
-        if self._next_promoted() == number:
-            # No new trials come, so more are promoted than the stopper knew of.
-            self._promoted = None
-            return str(TrialScheduler.CONTINUE)
         del self._active[number]
         self._paused[number] = trial
+        if self._next_promoted() == number:
+            # No new trials come, so more are promoted than the stopper knew of.
+            self._start(number)
+            return str(TrialScheduler.CONTINUE)
         # Tune's own PAUSE would have the actor save a checkpoint.
         tune_controller.pause_trial(trial, should_checkpoint=False)
         return str(TrialScheduler.NOOP)
@@ -114,10 +114,7 @@ class StudyScheduler(FIFOScheduler):
             return None
         number = self._next_promoted()
         if number in self._paused:
-            trial = self._paused.pop(number)
-            self._active[number] = trial
-            self._promoted = None
-            return trial
+            return self._start(number)
         if number is None and not self._active and self._is_exhausted():
             for trial in list(self._paused.values()):
                 tune_controller.stop_trial(trial)
@@ -130,14 +127,18 @@ class StudyScheduler(FIFOScheduler):
     def _next_promoted(self) -> int | None:
         """Give the trial that was promoted and has not started since; it may not have been added yet."""
         exhausted = self._is_exhausted()
-        while self._promoted is None or (exhausted and not self._is_here(self._promoted)):
+        while self._promoted not in self._paused:
+            if self._promoted is not None and self._promoted not in self._active and not exhausted:
+                break
             self._promoted = self._stopper.promote(last=exhausted)
             if self._promoted is None:
                 break
         return self._promoted
 
-    def _is_here(self, number: int) -> bool:
-        return number in self._paused or number in self._active
+    def _start(self, number: int) -> Trial:
+        self._promoted = None
+        self._active[number] = self._paused.pop(number)
+        return self._active[number]
 
     def _values(self, result: dict[str, Any]) -> tuple[float, ...]:
         return tuple(result[name] for name in self._objectives)
