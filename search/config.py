@@ -100,8 +100,8 @@ class StudyConfig:
     """A JSON file with a list of parameters, such as [{"lambda": 50}], to try before anything is proposed."""
 
     warm_start: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="STUDY")] = ()
-    """Folder of an earlier study from which the searcher learns, as far as parameters agree; best one on the same data
-    at the same image size. May be repeated."""
+    """Folder of an earlier study from which the searcher learns, as far as parameters agree; best one on the same
+    data at the same image size. May be repeated."""
 
     seed: int = 0
     """Of the search, the split, the initial weights and the order of the data."""

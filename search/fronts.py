@@ -138,8 +138,9 @@ def spread(vectors: Sequence[Vector]) -> Iterator[Vector]:
 
     The first is the lowest in the first objective; each one after it is the farthest from those before, by Euclidean
     distance with every objective scaled to the vectors' range (Schmucker et al. 2021, "Multi-objective asynchronous
-    successive halving"; Clarkson 2006 for the greedy epsilon-net). Where two are equally far, the lexicographically
-    lower comes first, so the order depends on nothing but the set.
+    successive halving"; Clarkson 2006, "Nearest-neighbor searching and metric space dimensions", for the greedy
+    epsilon-net). Where two are equally far, the lexicographically lower comes first, so the order depends on
+    nothing but the set.
     """
     ordered = sorted(vectors)
     points = _scaled(ordered)

@@ -25,7 +25,7 @@ class Promotion:
         self._eta = eta
         self._curves = Curves(self._epochs, smoothing)
         self._rungs: dict[int, WaitingRung] = {}
-        self._forgotten: set[int] = set()
+        self._failed: set[int] = set()
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -39,7 +39,7 @@ class Promotion:
             return Decision.STOP
         if epoch not in self._epochs or epoch < self._curves.last(trial):
             return Decision.GO_ON
-        if trial in self._forgotten:
+        if trial in self._failed:
             return Decision.STOP
         rung = self._rungs[epoch]
         if rung.waits(trial) and self._next(last=False) != trial:
@@ -54,7 +54,7 @@ class Promotion:
             return
         for rung, judged in self._curves.enter(trial, epoch, tuple(values)):
             self._rung(rung, len(judged)).enter(trial, judged)
-            if trial in self._forgotten:
+            if trial in self._failed:
                 self._rungs[rung].fail(trial)
             self._on_entered(trial, rung)
         for rung in self._epochs:
@@ -74,10 +74,15 @@ class Promotion:
         return rung is not None and rung.waits(trial)
 
     def forget(self, trial: int) -> None:
-        """Never promote a trial any more."""
-        self._forgotten.add(trial)
+        """Never promote a trial any more, and give its places to the next best."""
+        self._failed.add(trial)
         for rung in self._rungs.values():
             rung.fail(trial)
+
+    def retire(self, trial: int) -> None:
+        """Never promote a trial any more, and leave its places taken."""
+        for rung in self._rungs.values():
+            rung.promote(trial)
 
     def _on_entered(self, trial: int, rung: int) -> None:
         """Take note of a value at a rung that is new or another one."""
@@ -218,7 +223,7 @@ def _criss_crossing(curve: np.ndarray, others: np.ndarray) -> list[float]:
     """Give the last differences between a curve `[epochs]` and those of the others `[n, epochs]` that criss-cross it.
 
     Two curves criss-cross when of three epochs, the last among them, the one is above at the first, below at the
-    second and above again at the third (section 4.2 of the paper). Missing epochs are NaN.
+    second and above again at the third. Missing epochs are NaN.
     """
     differences = others - curve
     same = differences * np.sign(differences[:, -1:])

@@ -3,10 +3,16 @@
 A sampler learns from a study in memory, which is built from the journal's trials (and earlier studies') and kept up
 with what happens. Each proposal is made by a new sampler with a seed drawn from the study's and the trial's number,
 so a study that was resumed proposes what it would have proposed without the interruption.
+
+A stopped trial is told to the sampler as worth what it would have come to: its last values, changed by what the
+trials that went on changed from there, epoch by epoch in the median. Optuna itself would order stopped trials behind
+all that finished, good or bad, and leaves them out where there are several objectives; Tune's `OptunaSearch` takes
+what a trial had when it was stopped for what it is worth.
 """
 
 import math
 import warnings
+from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -29,8 +35,6 @@ KNOWN = 250
 """Ended trials that TPE looks at when there are very many: the 50 best, and of the others the newest. Optuna takes at
 most 25 as good; the others only tell where they are dense. So a proposal costs the same after 10,000 trials."""
 _BEST = 50
-_STEP = 1e4
-"""What an epoch that a stopped trial lacks adds to each of its several objectives: more than they can differ by."""
 _RELATIVE = "tpe:relative_params"
 """Prefix of what TPE leaves with a trial for other processes, of which there are none."""
 
@@ -89,15 +93,23 @@ class Proposals:
         self._running: dict[int, Known] = {}
         self._places: dict[int, int] = {}
         """Ids of the running trials in the sampler's study."""
+        self._members: list[Known] = []
+        """All trials of the sampler's study, in its order."""
+        self._changes: dict[int, list[list[float]]] = {}
+        """By epoch and objective, what trials changed in that epoch, sorted."""
+        for known in self._ended:
+            self._enter_changes(known)
         self._fill()
 
     def load(self, trials: Iterable[FrozenTrial]) -> None:
         """Make known what the journal holds."""
         for trial in trials:
+            known = _known(trial)
+            self._enter_changes(known)
             if trial.state == TrialState.RUNNING:
-                self._running[trial.number] = _known(trial)
+                self._running[trial.number] = known
             else:
-                self._ended.append(_known(trial))
+                self._ended.append(known)
         self._fill()
 
     @property
@@ -110,6 +122,7 @@ class Proposals:
         self._study.sampler = make_sampler(
             self._sampler, self._space, seed=_seed(self._seed, number), startup=self._startup
         )
+        self._refresh()
         if point is not None:
             self._study.enqueue_trial(dict(point))
         trial = self._study.ask()
@@ -122,11 +135,14 @@ class Proposals:
         )
         self._running[number] = known
         self._places[number] = trial._trial_id
+        self._members.append(known)
         return known
 
     def report(self, number: int, epoch: int, values: Values) -> None:
         """Enter an epoch of a running trial."""
-        self._running[number].epochs[epoch] = values
+        known = self._running[number]
+        known.epochs[epoch] = values
+        self._enter_change(known, epoch)
 
     def epochs(self, number: int) -> dict[int, Values]:
         """What a running trial has reported."""
@@ -153,42 +169,65 @@ class Proposals:
         return values
 
     def _tell(self, place: int, known: Known) -> None:
-        storage = self._study._storage
         told = self._told(known)
-        for step, value in told.intermediate_values.items():
-            storage.set_trial_intermediate_value(place, step, value)
-        storage.set_trial_state_values(place, told.state, told.values)
+        self._study._storage.set_trial_state_values(place, told.state, told.values)
 
     def _told(self, known: Known) -> FrozenTrial:
-        """A trial as Optuna takes it.
-
-        Optuna orders stopped trials behind the finished ones by their last step and value, but those of several
-        objectives it leaves out. These are told as finished, each objective raised by so much for every epoch they
-        lack that those which came further are better, as with one objective.
-        """
-        state, values, steps = known.state, outcome(known.epochs, known.state), {}
-        if state == TrialState.PRUNED and values is not None:
-            last = max(known.epochs)
-            if self._objectives > 1:
-                state = TrialState.COMPLETE
-                values = tuple(value + _STEP * (self._epochs - last) for value in values)
-            else:
-                steps = {last: values[0]}
-        elif state == TrialState.COMPLETE and values is None:
-            state = TrialState.FAIL
+        """A trial as Optuna takes it."""
+        values = self._worth(known)
+        state = TrialState.RUNNING
+        if known.state != TrialState.RUNNING:
+            state = TrialState.FAIL if values is None else TrialState.COMPLETE
         return create_trial(
             state=state,
-            values=None if state in {TrialState.RUNNING, TrialState.FAIL} else values,
+            values=values if state == TrialState.COMPLETE else None,
             params=known.params,
             distributions=known.distributions,
             system_attrs=known.system_attrs,
-            intermediate_values=steps,
         )
+
+    def _worth(self, known: Known) -> Values | None:
+        """What a trial is worth, or would have been worth at its end."""
+        values = outcome(known.epochs, known.state)
+        if values is None or known.state != TrialState.PRUNED:
+            return values
+        last = max(known.epochs)
+        expected = [*values]
+        for epoch in range(last + 1, self._epochs + 1):
+            changes = self._changes.get(epoch)
+            if changes is None:
+                break
+            for place, sorted_changes in enumerate(changes):
+                expected[place] += sorted_changes[len(sorted_changes) // 2]
+        if self._objectives == 1:
+            # As of a finished trial, the best of its epochs counts.
+            return (min(expected[0], *(one[0] for one in known.epochs.values() if math.isfinite(one[0]))),)
+        return tuple(expected)
+
+    def _enter_changes(self, known: Known) -> None:
+        for epoch in known.epochs:
+            self._enter_change(known, epoch)
+
+    def _enter_change(self, known: Known, epoch: int) -> None:
+        before, after = known.epochs.get(epoch - 1), known.epochs[epoch]
+        if before is None or not all(map(math.isfinite, (*before, *after))):
+            return
+        changes = self._changes.setdefault(epoch, [[] for _ in after])
+        for place, (old, new) in enumerate(zip(before, after, strict=True)):
+            insort(changes[place], new - old)
+
+    def _refresh(self) -> None:
+        """Tell the stopped trials anew: what others have done since says more of what they would have come to."""
+        frozen = self._study._storage.get_all_trials(self._study._study_id, deepcopy=False)
+        for trial, known in zip(frozen, self._members, strict=True):
+            if known.state == TrialState.PRUNED and trial.values is not None:
+                trial.values = self._worth(known)
 
     def _fill(self) -> None:
         """Build the sampler's study from what is known."""
         self._study = optuna.create_study(directions=["minimize"] * self._objectives)
         self._discarded = 0
+        self._members = [*self._ended, *self._running.values()]
         storage, study_id = self._study._storage, self._study._study_id
         for known in self._ended:
             storage.create_new_trial(study_id, self._told(known))
@@ -206,14 +245,12 @@ class Proposals:
         self._ended = [self._ended[place] for place in sorted(kept)]
         self._fill()
 
-    def _merit(self, known: Known) -> tuple[float, float]:
-        """Lower is better: the epochs that it came to, then a scale-free sum of its values."""
-        values = outcome(known.epochs, known.state)
+    def _merit(self, known: Known) -> float:
+        """Lower is better: with several objectives the sum of their logarithms, which needs no common scale."""
+        values = self._worth(known)
         if values is None:
-            return 0.0, math.inf
-        return -max(known.epochs), sum(
-            value if self._objectives == 1 else math.log(abs(value) + 1e-9) for value in values
-        )
+            return math.inf
+        return values[0] if self._objectives == 1 else sum(math.log(abs(value) + 1e-9) for value in values)
 
 
 def make_sampler(

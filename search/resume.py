@@ -169,9 +169,10 @@ def _replay(
         else:
             stopper.record(number, epoch, values)
     for trial in trials:
-        # Their weights are gone; one that finished keeps the places that it won.
-        if trial.state in {TrialState.PRUNED, TrialState.FAIL}:
+        if trial.state == TrialState.FAIL:
             stopper.forget(trial.number)
+        elif trial.state != TrialState.RUNNING:
+            stopper.retire(trial.number)
     return decisions
 
 

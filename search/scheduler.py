@@ -16,8 +16,8 @@ from search.stopping import Decision, Stopper
 class StudyScheduler(FIFOScheduler):
     """A policy of early stopping as Tune's scheduler; trials carry their study's number in their configuration.
 
-    A trial that is added and, by the record, paused is added as PAUSED. What ended in an earlier run of the study
-    must have been forgotten by the stopper, or it would be waited for.
+    A trial that is added and, by the record, paused is added as PAUSED. Trials of the record that ended in an earlier
+    run of the study must be made known to the stopper (`forget`, `retire`), or they would be waited for.
 
     Parameters
     ----------
@@ -87,12 +87,12 @@ class StudyScheduler(FIFOScheduler):
             return str(TrialScheduler.CONTINUE)
         if decision is Decision.STOP:
             return str(TrialScheduler.STOP)
-        if self._next_promoted() == number:
-            # No new trials come, so more are promoted than the stopper knew of.
-            self._promoted = None
-            return str(TrialScheduler.CONTINUE)
         del self._active[number]
         self._paused[number] = trial
+        if self._next_promoted() == number:
+            # No new trials come, so more are promoted than the stopper knew of.
+            self._start(number)
+            return str(TrialScheduler.CONTINUE)
         # Tune's own PAUSE would have the actor save a checkpoint.
         tune_controller.pause_trial(trial, should_checkpoint=False)
         return str(TrialScheduler.NOOP)
@@ -110,9 +110,9 @@ class StudyScheduler(FIFOScheduler):
         self._stopper.forget(trial.config["number"])
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
-        """Never promote a trial that Tune ended while it was paused or not started yet."""
+        """Never promote a trial that ended while it was paused or not started yet."""
         self._end(trial)
-        self._stopper.forget(trial.config["number"])
+        self._stopper.retire(trial.config["number"])
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """Give the promoted trial, if a slot is free; end what is left paused once nothing can promote it."""
@@ -122,10 +122,7 @@ class StudyScheduler(FIFOScheduler):
             return None
         number = self._next_promoted()
         if number in self._paused:
-            trial = self._paused.pop(number)
-            self._active[number] = trial
-            self._promoted = None
-            return trial
+            return self._start(number)
         if number is None and not self._active and self._is_exhausted():
             for trial in list(self._paused.values()):
                 tune_controller.stop_trial(trial)
@@ -138,14 +135,18 @@ class StudyScheduler(FIFOScheduler):
     def _next_promoted(self) -> int | None:
         """Give the trial that was promoted and has not started since; it may not have been added yet."""
         exhausted = self._is_exhausted()
-        while self._promoted is None or (exhausted and not self._is_here(self._promoted)):
+        while self._promoted not in self._paused:
+            if self._promoted is not None and self._promoted not in self._active and not exhausted:
+                break
             self._promoted = self._stopper.promote(last=exhausted)
             if self._promoted is None:
                 break
         return self._promoted
 
-    def _is_here(self, number: int) -> bool:
-        return number in self._paused or number in self._active
+    def _start(self, number: int) -> Trial:
+        self._promoted = None
+        self._active[number] = self._paused.pop(number)
+        return self._active[number]
 
     def _values(self, result: dict[str, Any]) -> tuple[float, ...]:
         return tuple(result[name] for name in self._objectives)

@@ -3,19 +3,19 @@
 Every policy is a function of what was reported. A study's record, entered in the order of time, brings it to where it
 was; there is nothing else to save. All objectives are minimised.
 
-Rungs are `grace`, `grace * eta`, `grace * eta ** 2`, and so on below a trial's last epoch. At a rung a trial has one
-value an objective: the median of its last `smoothing` recorded epochs up to the rung; with 1, the rung's own. Single
-epochs of a GAN are noisy, and a rung would see that noise.
+Rungs are `grace`, `grace * eta`, `grace * eta ** 2`, and so on below a trial's last epoch. At a rung a trial has
+one value an objective: the median of its last `smoothing` recorded epochs up to the rung; with 1, the rung's own.
+Single epochs of a GAN are noisy, and a rung would see that noise.
 
 `none`
     Trials end early by failing alone.
 `asha`
-    Asynchronous successive halving in its stopping form (Li et al. 2020, "A system for massively parallel
-    hyperparameter tuning", section 3.2 of its appendix): a trial goes on when fewer than n / eta, rounded up, of the
-    n values that came to the rung so far, its own included, are strictly better. So the first to come goes on, and
-    what ties with a trial that goes on does too.
+    Asynchronous successive halving (Li et al. 2020, "A system for massively parallel hyperparameter tuning") that
+    stops instead of promoting, as Tune has it: a trial goes on when fewer than n / eta, rounded up, of the n values
+    that came to the rung so far, its own included, are strictly better. So the first to come goes on, and what ties
+    with a trial that goes on does too.
 `asha-promote`
-    The same in its promoting form (algorithm 2): a trial pauses at a rung. When a place is free, the highest rung is
+    The same as published (algorithm 2): a trial pauses at a rung. When a place is free, the highest rung is
     looked at first; its best trial that waits is promoted if it is among the best n / eta, rounded down, of the n
     that came. Trials that tie get no more places than there are: those promoted come first, then lower numbers. A
     trial that would be promoted at once does not pause. When no new trials come (`last`), n / eta is rounded up, so
@@ -28,9 +28,9 @@ epochs of a GAN are noisy, and a rung would see that noise.
     criss-cross. When nothing else is left to do, the best of the highest rung in use goes on to the end; of m > 1
     objectives the best m + 1.
 `hyperband`
-    Several `asha` side by side (Li et al. 2018, "Hyperband", algorithm 1, for their proportions): a trial's bracket,
-    drawn from the seed and its number, says how many of the lowest rungs it skips, and it is compared within its
-    bracket.
+    Several `asha` side by side (Li et al. 2018, "Hyperband", algorithm 1, for their proportions): a trial's
+    bracket, drawn from the seed and its number, says how many of the lowest rungs it skips, and it is compared
+    within its bracket.
 
 With several objectives "better" means a lower Pareto level. Within the level that the last place falls into, trials
 are in an order that spreads the places over the level (Schmucker et al. 2021, "Multi-objective asynchronous
@@ -41,11 +41,12 @@ What all policies share:
 - A value that is not finite stops its trial, at any epoch, and counts nowhere.
 - An epoch that is reported again has its value replaced. What was decided before stands.
 - An epoch that comes late, at or below a rung that the trial has passed, is entered, and the trial goes on.
-- A trial has passed a rung when it has a later epoch; it is paused where its latest epoch is a rung. So a trial that
-  was promoted and whose process died before the next epoch is paused again after a replay, and in line as before.
-- A trial that is forgotten keeps counting in n, and in `none`, `asha` and `hyperband` its values go on being
-  compared: they were true observations. Where trials are promoted its place goes to the next best, or one failure at
-  the top of a rung could leave a study without a trial that reaches the end.
+- A trial has passed a rung when it has a later epoch; it is paused where its latest epoch is a rung. So a trial
+  that was promoted and whose process died before the next epoch is paused again after a replay, and in line as
+  before.
+- A trial that failed, with a value that is not finite or otherwise (`forget`), keeps counting in n, and where trials
+  are stopped its values go on being compared: they were true observations. Where trials are promoted its place goes
+  to the next best, or one failure at the top of a rung could leave a study without a trial that reaches the end.
 """
 
 import math
@@ -85,7 +86,13 @@ class Stopper(Protocol):
         """Whether a trial waits at a rung to be promoted."""
 
     def forget(self, trial: int) -> None:
-        """Never promote a trial any more: it failed, or it ended."""
+        """Never promote a trial any more, for it failed; its place goes to the next best."""
+
+    def retire(self, trial: int) -> None:
+        """Never promote a trial any more, for it ended where it was paused; its place stays taken.
+
+        The trial's epochs must have been entered before.
+        """
 
 
 def make_stopper(kind: Kind, *, epochs: int, eta: int, grace: int, smoothing: int, seed: int) -> Stopper:
@@ -187,6 +194,9 @@ class Halving:
 
     def forget(self, trial: int) -> None:
         """Do nothing: what a trial reported goes on being compared."""
+
+    def retire(self, trial: int) -> None:
+        """Do nothing: none is paused."""
 
     def _bracket(self, trial: int) -> int:
         if trial not in self._bracket_of:

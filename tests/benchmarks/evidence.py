@@ -3,10 +3,10 @@
     python tests/benchmarks/evidence.py [--seeds 30] [--workers 8] [--method asha,tpe,2,2,1,6 ...]
 
 Simulates, with `search.simulate`, on the recorded tables in results/evidence and on Hartmann functions: random
-search without early stopping, Tune's `OptunaSearch` with `AsyncHyperBandScheduler`, and each `--method` (scheduler, searcher,
-eta, grace, smoothing, startup; by default the search's defaults). Prints each table's median time until within 5 % of
-the best, and the geometric mean over the tables of how many times sooner each method is there, with a 95 % bootstrap
-interval over seeds, all methods resampled together.
+search without early stopping, Tune's `OptunaSearch` with `AsyncHyperBandScheduler`, and each `--method` (scheduler,
+searcher, eta, grace, smoothing, startup; by default the search's defaults). Prints each table's median time until
+within 5 % of the best, and the geometric mean over the tables of how many times sooner each method is there, with a
+95 % bootstrap interval over seeds, all methods resampled together.
 """
 
 import argparse

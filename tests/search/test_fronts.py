@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.fronts import Fronts, spread
+from search.fronts import Fronts, farthest, spread
 
 
 def dominates(one, other):
@@ -79,13 +79,26 @@ def test_a_vector_pushes_what_it_dominates_one_level_down():
     ]
 
 
-def test_the_level_of_a_vector_that_is_not_there_is_the_one_it_would_have():
-    fronts = Fronts(2)
-    fronts.add((1.0, 1.0))
-    assert fronts.level_of((0.0, 2.0)) == fronts.level_of((1.0, 1.0)) == 0
-    assert fronts.level_of((1.0, 2.0)) == 1
-    assert fronts.count((1.0, 2.0)) == 0
-    assert list(fronts.sizes) == [1]
+@given(st.lists(st.tuples(COORDINATE, COORDINATE), min_size=1, max_size=30), st.data())
+def test_marks_move_with_their_vectors(vectors, data):
+    fronts, marked = Fronts(2), []
+    for vector in vectors:
+        fronts.add(vector)
+        if data.draw(st.booleans()):
+            fronts.mark(vector)
+            marked.append(vector)
+        if marked and data.draw(st.booleans()):
+            fronts.unmark(marked.pop(0))
+        levels = [fronts.level_of(each) for each in marked]
+        assert list(fronts.marked_sizes) == [levels.count(level) for level in range(len(fronts.sizes))]
+    assert all(fronts.marked(vector) == marked.count(vector) for vector in vectors)
+
+
+def test_the_farthest_from_those_taken_is_measured_in_the_range_of_all():
+    # Of 0..10 and 0..1000 the second objective would decide alone.
+    taken = [(0.0, 1000.0), (10.0, 0.0)]
+    assert farthest([(1.0, 800.0), (5.0, 450.0), (9.0, 90.0)], taken) == (5.0, 450.0)
+    assert farthest([(5.0, 450.0), (1.0, 800.0)], []) == (1.0, 800.0)
 
 
 def test_spread_begins_at_the_lowest_of_the_first_objective_and_goes_to_the_farthest():

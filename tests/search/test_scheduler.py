@@ -48,13 +48,13 @@ class Session:
     """A scheduler under a controller that starts what it is told to start."""
 
     def __init__(
-        self, kind="asha-promote", recorded=(), objectives=("error",), eta=2, forgotten=(), concurrency=9
+        self, kind="asha-promote", recorded=(), objectives=("error",), eta=2, ended=(), concurrency=9
     ):
         self.stopper = make_stopper(kind, epochs=4, eta=eta, grace=1, smoothing=1, seed=0)
         for epoch in recorded:
             self.stopper.record(*epoch)
-        for number in forgotten:
-            self.stopper.forget(number)
+        for number in ended:
+            self.stopper.retire(number)
         self.exhausted = False
         self.controller = Controller()
         self.scheduler = StudyScheduler(
@@ -178,11 +178,20 @@ def test_trials_that_the_record_left_paused_are_added_as_paused():
 
 
 def test_trials_that_ended_in_an_earlier_run_are_not_waited_for():
-    recorded = [(number, 1, (float(number),)) for number in range(4)]
-    session = Session(recorded=recorded, forgotten=(0, 1))
+    recorded = [(number, 1, (float(number),)) for number in range(6)]
+    session = Session(recorded=recorded, ended=(0, 1))
     session.add(2)
     assert session.scheduler.free_slots == 0
     assert session.choose() == 2
+
+
+def test_a_promoted_trial_that_never_comes_is_given_up_once_no_more_trials_come():
+    session = Session(recorded=[(number, 1, (float(number),)) for number in range(4)])
+    session.add(1)
+    assert session.scheduler.free_slots > 0
+    assert session.choose() is None
+    session.exhausted = True
+    assert session.choose() == 1
 
 
 def test_all_objectives_are_judged_and_one_that_is_not_finite_stops():
@@ -208,7 +217,8 @@ class Numbers(Searcher):
 
     def suggest(self, trial_id):
         if not self.numbers:
-            return Searcher.FINISHED
+            # Once told that the search is over, Tune keeps no actor for a trial that is not promoted yet.
+            return None if self.running else Searcher.FINISHED
         waits = self.numbers[0] in self.paused
         if not waits and self.scheduler.free_slots <= 0:
             return None

@@ -244,19 +244,23 @@ def test_tpe_learns_from_stopped_trials(path, objectives):
     assert sum(value > 100 for value in later) >= 14
 
 
-def test_a_stopped_trial_counts_less_than_one_that_came_further(path):
-    # Trials near lambda 20 end at once with the better values, those near 500 finish: the sampler follows these.
-    searcher, _ = make_searcher(path, objectives=PAIR, trials=200, epochs=3)
+@pytest.mark.parametrize(("improves", "near"), [(True, True), (False, False)])
+def test_a_stopped_trial_is_worth_what_it_would_have_come_to(path, improves, near):
+    # Trials with a high lambda run from 6 to their end, those with a low one are stopped at 5 after the first epoch.
+    # Where the others improve by 4, a stopped one would have come to 1, and low lambdas are good. Where they do not
+    # improve by more than 2, it would not.
+    end = 2.0 if improves else 4.0
+    searcher, _ = make_searcher(path, trials=200)
     for number in range(60):
         configuration = searcher.suggest(str(number))
-        near = configuration["params"]["lambda"] > 100
-        for epoch in (1, 2) if near else ():
-            searcher.on_trial_result(str(number), result(epoch, (5.0, 5.0), PAIR))
-        searcher.on_trial_complete(
-            str(number), result(3 if near else 1, (5.0, 5.0) if near else (1.0, 1.0), PAIR)
-        )
+        if configuration["params"]["lambda"] > 100:
+            searcher.on_trial_result(str(number), result(1, 6.0))
+            searcher.on_trial_result(str(number), result(2, 6.0 if improves else 5.9))
+            searcher.on_trial_complete(str(number), result(3, end))
+        else:
+            searcher.on_trial_complete(str(number), result(1, 5.0 if improves else 7.0))
     later = [searcher.suggest(f"later {number}")["params"]["lambda"] for number in range(20)]
-    assert sum(value > 100 for value in later) >= 14
+    assert (sum(value < 100 for value in later) >= 13) == near
 
 
 def test_a_proposal_costs_the_same_when_there_are_very_many_trials(path):
