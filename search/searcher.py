@@ -103,7 +103,8 @@ class OptunaSearcher(Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Give the configuration of the next trial, or None for not now, or say that there will be none."""
         if self.is_exhausted:
-            return str(Searcher.FINISHED)
+            # Once told that the search is over, Tune keeps no process for a paused trial that is promoted later.
+            return None if self._numbers else str(Searcher.FINISHED)
         waits = bool(self._unfinished) and self._unfinished[0].number in self._paused
         if not waits and self._may_start() <= 0:
             return None

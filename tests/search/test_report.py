@@ -72,8 +72,9 @@ def test_the_table_has_every_objective_and_marks_the_front_and_its_knee(said):
 def test_the_end_tells_the_verdict_the_hypervolume_and_what_stopping_saved(said):
     lines = said()
     assert "Trial 1, the knee of 2 best trade-offs, dominates the only reference point." in lines
-    # Below gray: 5 x 3 of trial 1, and 2 x 1 more of trial 2; a perfect model's is 10 x 5.
-    assert "Hypervolume 17, 34% of a perfect model's (measured from val_delta_e 10, val_swd 5)." in lines
+    # From gray's 5 and the square root of 2 times its 10: 9.14 x 3 of trial 1, and 6.14 x 1 more of trial 2; a
+    # perfect model's is 14.14 x 5.
+    assert "Hypervolume 33.6, 47% of a perfect model's (measured from val_delta_e 14.1, val_swd 5)." in lines
     assert (
         "4 trials in 2 min 20 s: 26 of 32 epochs;"
         " stopping the weak ones saved about 1 min 0 s of training (19%)." in lines

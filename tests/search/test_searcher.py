@@ -123,7 +123,9 @@ def test_without_a_free_slot_nothing_is_proposed_and_without_means_nothing_any_m
     assert isinstance(searcher.suggest("a"), dict)
     slots[0] = 0
     assert searcher.suggest("b") is None
-    means[0] = False
+    slots[0], means[0] = 1, False
+    assert searcher.suggest("b") is None
+    searcher.on_trial_complete("a", result(1, 1.0))
     assert searcher.suggest("b") == Searcher.FINISHED
     assert len(journal.trials()) == 1
 
@@ -222,7 +224,8 @@ def test_a_journal_taken_up_again_gives_its_unfinished_trials_first_and_paused_o
     again.on_trial_complete("x", result(3, 1.0))
     assert epochs_of(journal.trials()[1]) == {1: (2.0,), 2: (1.5,), 3: (1.0,)}
     assert [again.suggest(name) != Searcher.FINISHED for name in "zw"] == [True, True]
-    assert again.suggest("v") == Searcher.FINISHED
+    assert again.is_exhausted
+    assert again.suggest("v") is None
 
 
 @pytest.mark.parametrize("objectives", [("val_swd",), PAIR], ids=["one objective", "two objectives"])
