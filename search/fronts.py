@@ -11,7 +11,7 @@ Whole arrays that do not change are levelled by `results.pareto`.
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -33,9 +33,8 @@ class Fronts:
     """
 
     def __init__(self, objectives: int) -> None:
-        self._new_front = _Staircase if objectives == 2 else _Cloud
+        self._new_front: Callable[[list[Vector]], _Front] = _Staircase if objectives == 2 else _Cloud
         self._fronts: list[_Front] = []
-        self._levels: dict[Vector, int] = {}
         self._counts: Counter[Vector] = Counter()
         self._marks: Counter[Vector] = Counter()
         self._sizes: list[int] = []
@@ -64,73 +63,78 @@ class Fronts:
         return self._fronts[level].members()
 
     def level_of(self, vector: Vector) -> int:
-        """Level of a vector that is there."""
-        return self._levels[vector]
+        """Level of a vector: of one that is not there, the level that it would have."""
+        # What a front dominates, every front before it dominates as well.
+        return bisect_left(self._fronts, True, key=lambda front: not front.dominates(vector))
 
     def add(self, vector: Vector) -> None:
-        """Enter a vector."""
+        """Enter a vector, not marked."""
+        level = self.level_of(vector)
         self._counts[vector] += 1
-        if vector in self._levels:
-            self._sizes[self._levels[vector]] += 1
+        if self._counts[vector] > 1:
+            self._sizes[level] += 1
             return
-        # What a front dominates, every front before it dominates as well.
-        level = bisect_left(
-            range(len(self._fronts)), True, key=lambda i: not self._fronts[i].dominates(vector)
-        )
-        block = [vector]
+        block, size, marked = [vector], 1, 0
         while block:
             if level == len(self._fronts):
-                self._fronts.append(self._new_front())
-                self._sizes.append(0)
-                self._marked_sizes.append(0)
+                self._insert(level, block, size, marked)
+                return
             pushed = self._fronts[level].exchange(block)
-            self._move(block, level)
-            block, level = pushed, level + 1
+            if len(self._fronts[level]) == len(block):
+                # All of the front was pushed, and with it goes, unchanged, everything after it.
+                self._insert(level + 1, pushed, self._sizes[level], self._marked_sizes[level])
+                self._sizes[level], self._marked_sizes[level] = size, marked
+                return
+            pushed_size, pushed_marked = self._weights(pushed)
+            self._sizes[level] += size - pushed_size
+            self._marked_sizes[level] += marked - pushed_marked
+            block, size, marked, level = pushed, pushed_size, pushed_marked, level + 1
 
     def remove(self, vector: Vector) -> None:
         """Take away one vector that is there and not marked."""
-        level = self._levels[vector]
+        level = self.level_of(vector)
         self._counts[vector] -= 1
         self._sizes[level] -= 1
         if self._counts[vector]:
             return
-        del self._counts[vector], self._levels[vector]
+        del self._counts[vector]
         block = [vector]
         self._fronts[level].remove(block)
         # What only the block dominated rises into the front that it left, and leaves a gap in its own.
-        for above, front in zip(self._fronts[level:], self._fronts[level + 1 :], strict=False):
+        while len(self._fronts[level]) and level + 1 < len(self._fronts):
+            above, front = self._fronts[level], self._fronts[level + 1]
             block = [member for member in front.beneath(block) if not above.dominates(member)]
             if not block:
-                break
+                return
             front.remove(block)
             above.exchange(block)
-            self._move(block, level)
+            size, marked = self._weights(block)
+            self._sizes[level] += size
+            self._marked_sizes[level] += marked
             level += 1
-        if not self._sizes[-1]:
-            del self._fronts[-1], self._sizes[-1], self._marked_sizes[-1]
+            self._sizes[level] -= size
+            self._marked_sizes[level] -= marked
+        if not len(self._fronts[level]):
+            del self._fronts[level], self._sizes[level], self._marked_sizes[level]
 
     def mark(self, vector: Vector) -> None:
         """Mark one more of the vectors that are equal to this one."""
         self._marks[vector] += 1
-        self._marked_sizes[self._levels[vector]] += 1
+        self._marked_sizes[self.level_of(vector)] += 1
 
     def unmark(self, vector: Vector) -> None:
         """Mark one less of the vectors that are equal to this one."""
         self._marks[vector] -= 1
-        self._marked_sizes[self._levels[vector]] -= 1
+        self._marked_sizes[self.level_of(vector)] -= 1
 
-    def _move(self, block: list[Vector], level: int) -> None:
-        """Enter what is now at a level in the books of that level, and take it out of those where it was."""
-        size = sum(map(self._counts.__getitem__, block))
-        marked = sum(map(self._marks.__getitem__, block))
-        # A block comes from one level: all of it was there, or it is a single vector that is new.
-        before = self._levels.get(block[0])
-        self._sizes[level] += size
-        self._marked_sizes[level] += marked
-        if before is not None:
-            self._sizes[before] -= size
-            self._marked_sizes[before] -= marked
-        self._levels.update(dict.fromkeys(block, level))
+    def _weights(self, block: list[Vector]) -> tuple[int, int]:
+        """Number of vectors that are equal to those of a block, and of marked ones."""
+        return sum(map(self._counts.__getitem__, block)), sum(map(self._marks.__getitem__, block))
+
+    def _insert(self, level: int, block: list[Vector], size: int, marked: int) -> None:
+        self._fronts.insert(level, self._new_front(block))
+        self._sizes.insert(level, size)
+        self._marked_sizes.insert(level, marked)
 
 
 def spread(vectors: Sequence[Vector]) -> Iterator[Vector]:
@@ -179,6 +183,9 @@ def _scaled(vectors: Sequence[Vector]) -> np.ndarray:
 class _Front(Protocol):
     """Vectors none of which dominates another."""
 
+    def __len__(self) -> int:
+        """Number of vectors."""
+
     def members(self) -> list[Vector]:
         """All, in lexicographic order."""
 
@@ -203,8 +210,11 @@ class _Staircase:
     outside the block, which would have to lie to the left of the block and below it, or to its right and below.
     """
 
-    def __init__(self) -> None:
-        self._points: list[Vector] = []
+    def __init__(self, points: list[Vector]) -> None:
+        self._points = points
+
+    def __len__(self) -> int:
+        return len(self._points)
 
     def members(self) -> list[Vector]:
         return self._points
@@ -242,8 +252,11 @@ def _descent(point: Vector) -> float:
 class _Cloud:
     """A front of any number of objectives: an array `[points, objectives]`."""
 
-    def __init__(self) -> None:
-        self._points = np.empty((0, 1))
+    def __init__(self, points: list[Vector]) -> None:
+        self._points = np.array(points)
+
+    def __len__(self) -> int:
+        return len(self._points)
 
     def members(self) -> list[Vector]:
         return sorted(map(tuple, self._points.tolist()))
@@ -256,9 +269,6 @@ class _Cloud:
 
     def exchange(self, block: list[Vector]) -> list[Vector]:
         arrivals = np.array(block)
-        if not len(self._points):
-            self._points = arrivals
-            return []
         pushed = _dominated(self._points, arrivals)
         out = self._points[pushed]
         self._points = np.concatenate([self._points[~pushed], arrivals])

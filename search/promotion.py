@@ -216,7 +216,12 @@ class _Compared:
         """Give what the trials are ordered by `[n]`: the value of one objective, the Pareto level in several."""
         if self._fronts is None:
             return np.array([value for (value,) in self.values.values()])
-        return np.array([self._fronts.level_of(values) for values in self.values.values()])
+        levels = {
+            values: level
+            for level in range(len(self._fronts.sizes))
+            for values in self._fronts.members(level)
+        }
+        return np.array([levels[values] for values in self.values.values()])
 
 
 def _criss_crossing(curve: np.ndarray, others: np.ndarray) -> list[float]:

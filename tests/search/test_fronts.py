@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.fronts import Fronts, farthest, spread
@@ -38,6 +38,7 @@ COORDINATE = st.integers(0, 6).map(float)
 
 
 @pytest.mark.parametrize("objectives", [2, 3])
+@settings(deadline=None)
 @given(st.data())
 def test_levels_are_those_of_sorting_anew_whatever_comes_and_goes(objectives, data):
     vector = st.tuples(*[COORDINATE] * objectives)
@@ -79,6 +80,7 @@ def test_a_vector_pushes_what_it_dominates_one_level_down():
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(COORDINATE, COORDINATE), min_size=1, max_size=30), st.data())
 def test_marks_move_with_their_vectors(vectors, data):
     fronts, marked = Fronts(2), []
@@ -108,6 +110,7 @@ def test_spread_begins_at_the_lowest_of_the_first_objective_and_goes_to_the_fart
     assert list(spread(line)) == [(0.0, 1000.0), (10.0, 0.0), (5.0, 400.0), (1.0, 800.0)]
 
 
+@settings(deadline=None)
 @given(st.sets(st.tuples(COORDINATE, COORDINATE), min_size=1, max_size=12))
 def test_spread_is_greedy_and_depends_on_the_set_alone(vectors):
     order = list(spread(list(vectors)))

@@ -5,7 +5,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.stopping import Decision, make_stopper
@@ -206,6 +206,7 @@ def test_about_one_trial_in_three_goes_on():
     assert 90 <= going <= 130
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6).map(float)), max_size=40),
     st.integers(2, 4),
@@ -422,6 +423,7 @@ def test_with_several_objectives_a_better_level_is_promoted_first():
     assert [stopper.promote(last=False) for _ in range(3)] == [1, 2, None]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_promotion_of_one_objective_is_that_of_the_paper(data):
     # Algorithm 2 of the paper, by sorting: of the best n / eta of a rung the best that was not promoted.
