@@ -1,20 +1,14 @@
 """The curves of a recorded study, and what stands in for the configurations that it did not train.
 
-A recorded configuration is answered exactly. Any other is answered by the nearest recorded one, in the mean over
+A configuration is answered by the curve of the nearest recorded one, in the mean over
 the parameters of how far they are apart: on a numeric parameter's own scale, as a share of its range; 1 for two
-choices that differ, and for a parameter that only one of the two has. The stand-in keeps the whole curve of that
-neighbour but for its noise: the curve's deviations from its running mean over three epochs are replaced by those of
-one of the few nearest, drawn by the seed, so that two configurations near each other do not tie at every epoch. What
-it is worth at its end is the neighbour's record. The running mean follows the noise to a third: runs are that much
-more alike than trainings with another seed would be.
+choices that differ, and for a parameter that only one of the two has. So configurations of one neighbour tie.
 
 How well neighbours predict is measured by leaving each configuration out in turn (`Recorded.rank_correlations`).
 Trials that were stopped early or had not ended are left out; failed ones fail where they did.
 """
 
-import json
 import math
-import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,8 +28,6 @@ from trainables.best import best_epoch
 
 FEWEST = 8
 """Full curves below which there is nothing to search."""
-_NEAR = 5
-"""Recorded configurations whose noise a stand-in may take over."""
 
 
 class Recorded:
@@ -71,9 +63,7 @@ class Recorded:
         self.name, self.space, self.objectives, self.epochs = name, space, objectives, epochs
         self.configurations = [dict(params) for params, _ in configurations]
         self.curves = [curve for _, curve in configurations]
-        self._exact = {_key(params): at for at, params in enumerate(self.configurations)}
         self._measure = _Measure(space, self.configurations)
-        self._noise = [curve.values - _running_mean(curve.values) for curve in self.curves]
         finals = np.array([curve.final for curve in self.curves if not curve.fails])
         self._finals = finals
         self._best, self._reference = finals.min(axis=0), np.quantile(finals, 0.9, axis=0)
@@ -94,17 +84,7 @@ class Recorded:
 
     def curve(self, params: Mapping[str, Value], seed: int) -> Curve:
         """As `Problem.curve`."""
-        exact = self._exact.get(_key(params))
-        if exact is not None:
-            return self.curves[exact]
-        nearest = np.argsort(self._measure.distances(params), kind="stable")
-        neighbour = self.curves[nearest[0]]
-        length = len(neighbour.values)
-        source = np.random.default_rng([seed, zlib.crc32(_key(params).encode())])
-        donors = [at for at in nearest[:_NEAR] if len(self._noise[at]) >= length]
-        noise = self._noise[donors[int(source.integers(len(donors)))]][:length]
-        values = neighbour.values - self._noise[nearest[0]] + noise
-        return Curve(values, neighbour.seconds, neighbour.final)
+        return self.curves[int(np.argmin(self._measure.distances(params)))]
 
     def regret(self, finals: Floats) -> float:
         """As `Problem.regret`; the best there is are the recorded ones."""
@@ -205,17 +185,6 @@ def _curve(
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
-
-
-def _key(params: Mapping[str, Value]) -> str:
-    return json.dumps(params, sort_keys=True)
-
-
-def _running_mean(values: Floats) -> Floats:
-    """The mean of each epoch, float64 [n, objectives], with the one before and the one after it."""
-    padded = np.pad(values, ((1, 1), (0, 0)), constant_values=np.nan)
-    windows = np.stack([padded[:-2], padded[1:-1], padded[2:]])
-    return np.nanmean(windows, axis=0) if len(values) else values
 
 
 def _spearman(one: Floats, other: Floats) -> float:

@@ -24,13 +24,12 @@ from search.simulate import UNLIMITED, Task, simulate
 
 EVIDENCE = Path(__file__).resolve().parents[2] / "results" / "evidence"
 TABLES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    *(
-        (str(EVIDENCE / model), (objective,))
-        for model in ("pix2pix", "cnn")
-        for objective in ("val_swd", "val_delta_e")
-    ),
+    (str(EVIDENCE / "pix2pix"), ("val_swd",)),
+    (str(EVIDENCE / "pix2pix"), ("val_delta_e",)),
+    (str(EVIDENCE / "cnn"), ("val_swd",)),
     *((name, ()) for name in ("hartmann3", "hartmann6", "hartmann3-good", "hartmann6-good")),
 )
+"""Not the autoencoder's val_delta_e: 29 of its 48 recorded configurations are within 5 % of the best."""
 NEAR = 0.05
 RANDOM, STOCK = Method("none", "random"), Method("stock")
 FULL_TRIALS = {RANDOM: 400, STOCK: 80}
