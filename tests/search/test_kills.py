@@ -38,18 +38,16 @@ def outcome(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheduler", ["asha", "asha-promote"])
 def test_twenty_kills_at_random_moments_change_nothing(
-    scheduler, start_search, run_search, storage, wait_for, accounted_for
+    start_search, run_search, storage, wait_for, accounted_for
 ):
-    options = (*SIZE, "--scheduler", scheduler)
-    whole = run_search("cnn", "--name", f"undisturbed-{scheduler}", *options)
+    whole = run_search("cnn", "--name", "undisturbed", *SIZE)
     assert whole.returncode == 0, whole.stdout + whole.stderr
-    expected = outcome(StudyFolder(storage / f"undisturbed-{scheduler}"))
+    expected = outcome(StudyFolder(storage / "undisturbed"))
 
-    folder = StudyFolder(storage / f"killed-{scheduler}")
+    folder = StudyFolder(storage / "killed")
     source = random.Random(0)
-    begin = ("cnn", "--name", folder.path.name, *options)
+    begin = ("cnn", "--name", folder.path.name, *SIZE)
     for _ in range(KILLS):
         arguments = ("--resume", folder.path.name) if folder.config.exists() else begin
         process = start_search(*arguments, start_new_session=True)
