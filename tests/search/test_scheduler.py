@@ -250,19 +250,17 @@ def tune():
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         "TUNE_MAX_PENDING_TRIALS_PG": "2",
     }
-    before = dict(os.environ)
-    os.environ.update(environment)
-    with warnings.catch_warnings():
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        for name, value in environment.items():
+            patch.setenv(name, value)
         warnings.simplefilter("ignore")
         import ray
         from ray import tune
 
         ray.init(num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
-        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        patch.setattr(logging.getLogger("ray.tune"), "level", logging.CRITICAL)
         yield tune
         ray.shutdown()
-    os.environ.clear()
-    os.environ.update(before)
 
 
 def make_trainable(tune):
