@@ -239,10 +239,10 @@ class _Staircase:
         del self._points[start : start + len(block)]
 
     def _range(self, block: list[Vector]) -> tuple[int, int]:
-        """Start and end of what the block dominates, and where it belongs."""
+        """Start and end of what the block dominates; where that is nothing, the block belongs at the start."""
         start = bisect_left(self._points, (block[0][0], -np.inf))
         end = bisect_right(self._points, -block[-1][1], key=_descent)
-        return start, max(start, end)
+        return start, end
 
 
 def _descent(point: Vector) -> float:

@@ -37,7 +37,7 @@ class Promotion:
         self.record(trial, epoch, values)
         if not is_finite(values):
             return Decision.STOP
-        if epoch not in self._epochs or epoch < self._curves.last(trial):
+        if epoch not in self._epochs:
             return Decision.GO_ON
         if trial in self._failed:
             return Decision.STOP

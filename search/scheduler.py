@@ -71,8 +71,6 @@ class StudyScheduler(FIFOScheduler):
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Take up a trial: one that the study left paused stays so."""
         number = trial.config["number"]
-        if self._promoted == number:
-            self._promoted = None
         if self._stopper.is_paused(number):
             trial.set_status(Trial.PAUSED)
             self._paused[number] = trial

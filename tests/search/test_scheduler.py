@@ -145,6 +145,19 @@ def test_what_nothing_can_promote_ends_when_no_trial_runs_or_comes():
     assert session.report(2, 1, error=2.0) == TrialScheduler.CONTINUE
 
 
+def test_a_last_epoch_that_is_not_finite_is_a_failure():
+    session = Session()
+    for number in range(2):
+        session.add(number)
+        session.report(number, 1, error=float(number))
+    assert session.choose() == 0
+    session.trials[0].status = Trial.TERMINATED
+    session.scheduler.on_trial_complete(
+        session.controller, session.trials[0], {"epoch": 4, "error": math.nan}
+    )
+    assert session.choose() == 1
+
+
 def test_a_trial_that_tune_ended_without_a_word_is_not_waited_for():
     session = Session()
     for number in range(2):
@@ -245,19 +258,17 @@ def tune():
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         "TUNE_MAX_PENDING_TRIALS_PG": "2",
     }
-    before = dict(os.environ)
-    os.environ.update(environment)
-    with warnings.catch_warnings():
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        for name, value in environment.items():
+            patch.setenv(name, value)
         warnings.simplefilter("ignore")
         import ray
         from ray import tune
 
         ray.init(num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
-        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        patch.setattr(logging.getLogger("ray.tune"), "level", logging.CRITICAL)
         yield tune
         ray.shutdown()
-    os.environ.clear()
-    os.environ.update(before)
 
 
 def make_trainable(tune):

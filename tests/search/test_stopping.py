@@ -278,6 +278,12 @@ def test_a_trial_is_judged_by_the_median_of_its_last_epochs():
     for epoch, value in ((1, -2.0), (2, -1.0)):
         stopper.report(4, epoch, (value,))
     assert stopper.report(4, 3, (5.0,)) is GO_ON
+    # At the next rung the epochs before the window no longer count.
+    stopper = make("asha", grace=3, epochs=30, smoothing=3)
+    for epoch in range(1, 10):
+        stopper.record(0, epoch, (1.0,))
+        stopper.record(1, epoch, (9.0 if epoch < 8 else 0.0,))
+    assert stopper.report(0, 9, (1.0,)) is STOP
 
 
 def test_a_window_that_is_longer_than_the_curve_takes_what_there_is():
@@ -324,6 +330,16 @@ def test_a_promoted_trial_that_reports_its_rung_again_goes_on():
     assert stopper.promote(last=False) == 0
     assert stopper.report(0, 1, (1.0,)) is GO_ON
     assert stopper.promote(last=False) is None
+
+
+def test_a_promoted_trial_does_not_wait_again_when_its_value_at_the_rung_changes():
+    stopper = make("asha-promote")
+    decisions(stopper, [1.0, 2.0, 3.0])
+    assert stopper.promote(last=False) == 0
+    assert stopper.report(0, 1, (9.0,)) is GO_ON
+    assert not stopper.is_paused(0)
+    # It is ranked by the new value.
+    assert stopper.promote(last=False) == 1
 
 
 def test_the_highest_rung_is_looked_at_first():
@@ -548,6 +564,48 @@ def test_a_change_of_order_by_more_than_the_noise_raises_the_cap():
     stopper = make("pasha", grace=3, epochs=81)
     enter_curves(stopper, [[10.0] * 9, [11.0, 9.0] + [11.0] * 7, [12.0] * 3 + [5.0] * 6])
     assert stopper.promote(last=False) == 2
+
+
+def test_trials_that_tie_at_a_rung_have_not_changed_their_order():
+    stopper = make("pasha")
+    for trial, (lower, upper) in enumerate([(2.0, 5.0), (1.0, 5.0), (3.0, 6.0)]):
+        stopper.record(trial, 1, (lower,))
+        stopper.record(trial, 3, (upper,))
+    assert stopper.promote(last=False) is None
+
+
+def test_what_is_known_of_the_noise_stays_known_when_the_cap_rises():
+    stopper = make("pasha", grace=3, epochs=81)
+    flat = [10.0] * 9
+    enter_curves(stopper, [flat, [11.0, 9.0] + [11.0] * 7, [12.0] * 3 + [5.0] * 6])
+    # Three at epoch 27, of which one would be promoted: two changed places by half a unit, and none criss-crosses.
+    for trial, curve in ((0, [10.0] * 27), (3, [10.5] * 9 + [9.5] * 18), (4, [20.0] * 27)):
+        for epoch, value in enumerate(curve, start=1):
+            stopper.record(trial, epoch, (value,))
+    assert stopper.promote(last=False) == 2
+
+
+def test_the_cap_rises_by_more_than_a_rung_when_winners_changed_their_order_beyond_it():
+    stopper = make("pasha", eta=3)
+    for trial, values in ((0, (1.0, 1.0, 2.0)), (1, (2.0, 2.0, 1.0)), (2, (3.0, 3.0, 3.0))):
+        for rung, value in zip((1, 3, 9), values, strict=True):
+            stopper.record(trial, rung, (value,))
+    stopper.record(3, 1, (4.0,))
+    stopper.record(3, 3, (0.0,))
+    # At epoch 9 there is no cap any more, so one of three has a place there, and no other.
+    assert [stopper.promote(last=False) for _ in range(2)] == [1, 3]
+
+
+def test_a_value_that_was_replaced_is_not_compared_any_more():
+    stopper = make("pasha")
+    for trial, (lower, upper) in enumerate([((0.0, 0.0), (0.0, 0.0)), ((1.0, 1.0), (1.0, 1.0))]):
+        stopper.record(trial, 1, lower)
+        stopper.record(trial, 3, upper)
+    stopper.record(0, 3, (0.5, 9.0))
+    # Beside (0, 0) this would be on a better level than (1, 1), which was better at the first rung.
+    stopper.record(2, 1, (3.0, 3.0))
+    stopper.record(2, 3, (-1.0, 30.0))
+    assert stopper.promote(last=False) is None
 
 
 def test_with_several_objectives_the_cap_rises_when_two_trials_change_their_pareto_levels():
