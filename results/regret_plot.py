@@ -16,6 +16,7 @@ _FLOOR = 1e-4
 """A regret below 0.01 % is drawn as that: a log scale has no 0."""
 _POINTS = 240
 _MARKERS = "osD^vPX"
+_QUIET = "#777777"
 
 Groups = Mapping[tuple[str, int, str], list[Trace]]
 Looks = Mapping[str, Mapping[str, Any]]
@@ -39,7 +40,8 @@ def regret_figure(traces: Sequence[Trace], titles: Mapping[str, str]) -> Figure:
     workers = list(dict.fromkeys(count for _, count, _ in groups))
     methods = list(dict.fromkeys(method for _, _, method in groups))
     columns = len(workers) + (len(workers) > 1)
-    figure = Figure(figsize=(3.1 * columns + 1.9, 3.3 * len(tables) + 0.3), dpi=110, layout="constrained")
+    figure = Figure(figsize=(3.1 * columns + 1.9, 3.3 * len(tables) + 0.3), dpi=110)
+    figure.set_layout_engine("constrained", w_pad=0.09)
     rows = figure.subplots(len(tables), columns, squeeze=False)
     looks: Looks = {
         method: {
@@ -99,14 +101,14 @@ def _share_regrets(row: Sequence[Axes]) -> None:
             LogLocator(subs=(1,)) if high > 100 * low else LogLocator(subs=(1, 2, 5))
         )
         axes.yaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+        axes.yaxis.set_major_formatter(FuncFormatter(_percent))
         if axes is not row[0]:
             axes.tick_params(labelleft=False)
 
 
 def _draw_scaling(axes: Axes, groups: Groups, workers: Sequence[int], looks: Looks) -> None:
     _plain(axes)
-    reached = []
+    reached, never = [], False
     methods = list(dict.fromkeys(key[2] for key in groups))
     for place, method in enumerate(methods):
         own = [(count, group) for (_, count, name), group in groups.items() if name == method]
@@ -127,6 +129,7 @@ def _draw_scaling(axes: Axes, groups: Groups, workers: Sequence[int], looks: Loo
             axes.vlines(at, low, top, color=look["color"], linewidth=1.4, alpha=0.55)
         for (count, group), one in zip(own, estimates, strict=True):
             if not math.isfinite(one.value):
+                never = True
                 ended = max(trace.seconds for trace in group) / 3600
                 axes.plot(
                     count * aside,
@@ -148,7 +151,7 @@ def _draw_scaling(axes: Axes, groups: Groups, workers: Sequence[int], looks: Loo
     if reached:
         count, hours = max(reached, key=lambda point: point[0] * point[1])
         line = np.array([min(workers), max(workers)])
-        axes.plot(line, hours * count / line, color="#888888", linestyle=(0, (1, 2)), linewidth=1.2, zorder=1)
+        axes.plot(line, hours * count / line, color=_QUIET, linestyle=(0, (1, 2)), linewidth=1.2, zorder=1)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(FixedLocator(list(workers)))
@@ -159,6 +162,12 @@ def _draw_scaling(axes: Axes, groups: Groups, workers: Sequence[int], looks: Loo
     axes.set_xlabel("workers")
     axes.set_ylabel("hours of wall clock (median)")
     axes.set_title(f"until within {100 * NEAR:g} % of the best", fontsize=10)
+    said = ["dotted: perfect speed-up"] * bool(reached) + ["open: most never were"] * never
+    axes.text(0.02, 0.02, "\n".join(said), transform=axes.transAxes, fontsize=8, color=_QUIET)
+
+
+def _percent(share: float, _: int) -> str:
+    return f"{'≤ ' if math.isclose(share, _FLOOR) else ''}{100 * share:g} %"
 
 
 def _label_ends(figure: Figure, axes: Axes, looks: Looks) -> None:

@@ -65,7 +65,6 @@ class Recorded:
         self.curves = [curve for _, curve in configurations]
         self._measure = _Measure(space, self.configurations)
         finals = np.array([curve.final for curve in self.curves if not curve.fails])
-        self._finals = finals
         self._best, self._reference = finals.min(axis=0), np.quantile(finals, 0.9, axis=0)
         self._front = self._volume(finals) if len(objectives) > 1 else math.nan
         full = [float(curve.seconds.sum()) for curve in self.curves if not curve.fails]
