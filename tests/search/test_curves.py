@@ -91,18 +91,25 @@ def test_how_well_neighbours_predict_is_said(table):
     assert f"val_swd {correlation:+.2f}" in problem.note
 
 
-def test_a_log_scale_and_a_parameter_that_is_lacking_count(write_table):
-    # On a log scale 1e-4 to 5e-3, 5e-4 is nearer to 1.5e-4 than to 2e-3; on a plain one it would not be.
-    rates = [1.5e-4, 2e-3, 5e-3, 5e-3, 5e-3, 5e-3, 5e-3, 5e-3]
+def test_a_logarithmic_parameter_is_compared_on_its_own_scale(write_table):
+    # From 1e-4 to 5e-3, 7e-4 is nearer to 2e-3 than to 1.5e-4 on a log scale, and on a plain one the other way.
+    rates = [1.5e-4, 2e-3, *[5e-3] * 6]
     folder = write_table(
-        [
-            ({"learning_rate": rate, "dropout": 0.1 + 0.01 * at}, "COMPLETE", [9, 8, 7, at + 1])
-            for at, rate in enumerate(rates)
-        ]
+        [({"learning_rate": rate}, "COMPLETE", [9, 9, 9, at + 1]) for at, rate in enumerate(rates)]
     )
     problem = open_problem(str(folder))
-    middle = {**problem.configurations[0], "learning_rate": 5e-4, "dropout": 0.105}
-    assert problem.curve(middle, 0).final == [1]
+    assert problem.curve({**problem.configurations[0], "learning_rate": 7e-4}, 0).final == [2]
+
+
+def test_a_parameter_that_only_one_configuration_has_counts_as_far_apart(write_table):
+    dropouts = [None, 0.0, *[0.5] * 6]
+    folder = write_table(
+        [({"dropout": dropout}, "COMPLETE", [9, 9, 9, at + 1]) for at, dropout in enumerate(dropouts)]
+    )
+    problem = open_problem(str(folder))
+    without = {name: value for name, value in problem.configurations[1].items() if name != "dropout"}
+    assert problem.curve({**without, "dropout": 0.2}, 0).final == [2]
+    assert problem.curve(without, 0).final == [1]
 
 
 def test_a_trial_that_failed_fails_and_one_that_was_stopped_is_left_out(write_table):
@@ -140,6 +147,14 @@ def test_the_regret_of_several_objectives_is_the_share_of_hypervolume_that_lacks
     assert regrets[0] == 1
     assert regrets == sorted(regrets, reverse=True)
     assert 0 < regrets[6] < 1
+    # By hand: a staircase over all, scaled so that the best is 0 and the 90th percentile is 1.
+    scaled = (finals - finals.min(axis=0)) / (np.quantile(finals, 0.9, axis=0) - finals.min(axis=0))
+    volume, height = 0.0, 1.0
+    for across, up in sorted(scaled.tolist()):
+        if across < 1 and up < height:
+            volume, height = volume + (1 - across) * (height - up), up
+    for own, final in zip(scaled, finals, strict=True):
+        assert problem.regret(final[None]) == pytest.approx(1 - np.prod(np.clip(1 - own, 0, None)) / volume)
 
 
 @pytest.mark.parametrize("name", ["no/such/folder", "hartmann4", "hartmann3-great"])
