@@ -55,7 +55,7 @@ def take_up(
     """
     notices = [journal.loss] if journal.loss else []
     rows = _rows(writer)
-    notices += _recover(journal, writer, rows, space, objectives)
+    notices += _recover(journal, writer, rows, space, objectives, epochs)
     decisions = _replay(stopper, journal.trials(), rows, objectives)
     for trial in journal.trials():
         if trial.state != TrialState.RUNNING:
@@ -101,6 +101,7 @@ def _recover(
     rows: dict[int, dict[int, Row]],
     space: Space,
     objectives: Sequence[str],
+    epochs: int,
 ) -> list[str]:
     """Enter in the journal again what a damage took of it and the tables still hold."""
     table = {row["trial"]: row for row in read_trials(writer.folder).to_pylist()}
@@ -123,7 +124,10 @@ def _recover(
     _report_missing(journal, journal.trials(), rows, objectives)
     for trial in journal.trials():
         entered = table.get(trial.number)
-        if trial.state == TrialState.RUNNING and entered is not None and entered["state"] != "RUNNING":
+        if trial.state != TrialState.RUNNING or entered is None or entered["state"] == "RUNNING":
+            continue
+        # In a study that has become longer, what was complete is not any more.
+        if entered["state"] != "COMPLETE" or entered["epochs"] >= epochs:
             journal.finish(trial.number, TrialState[entered["state"]], entered["reason"])
     notices = []
     if recovered:

@@ -166,6 +166,7 @@ def test_a_longer_study_judges_its_finished_trials_at_the_new_rungs(study):
         study.begin()
         for epoch in range(1, EPOCHS + 1):
             study.epoch(number, epoch, (value, value))
+        study.trial_row(number, "COMPLETE", epochs=EPOCHS)
     standing = study.take_up(epochs=16)
     assert numbers(standing) == [0, 1]  # the first to come, and the best; the third is worse than both
     assert study.states[2] == "PRUNED"
