@@ -328,6 +328,7 @@ def run(tune, folder, numbers, recorded=(), stop=None):
     return searcher, scheduler, epochs
 
 
+@pytest.mark.slow
 def test_in_tune_the_best_are_promoted_to_the_end_and_the_rest_ends(tune, tmp_path):
     searcher, scheduler, epochs = run(tune, tmp_path, range(8))
     # Trial 0 is the best at both rungs, trial 1 the second best at the first and, until it fails, at the second.
@@ -343,6 +344,7 @@ def test_in_tune_the_best_are_promoted_to_the_end_and_the_rest_ends(tune, tmp_pa
     assert all(searcher.ends[number] is None for number in (6, 7))
 
 
+@pytest.mark.slow
 def test_in_tune_a_run_that_ends_early_leaves_its_paused_trials_to_the_next(tune, tmp_path):
     from ray.tune.stopper import Stopper
 
