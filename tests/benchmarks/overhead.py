@@ -40,8 +40,8 @@ class Idle(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begin another trial."""
-        self._seconds = new_config.get("trial", {}).get("seconds", SECONDS_OF_STOCK)
+        """Begin another trial; stock Tune's configuration holds parameters alone."""
+        self._seconds = new_config.get("trial", {}).get("seconds", float(os.environ["OVERHEAD_SECONDS"]))
         return True
 
     def step(self) -> dict[str, Any]:
@@ -55,10 +55,6 @@ class Idle(tune.Trainable):
             "images_per_second": 1.0,
             "done": True,
         }
-
-
-SECONDS_OF_STOCK = float(os.environ.get("OVERHEAD_SECONDS", "0"))
-"""Stock Tune's configuration holds parameters alone, so its trials read this where they run."""
 
 
 def ours(folder: Path, trials: int, seconds: float, concurrency: int) -> tuple[float, list[float]]:
@@ -79,16 +75,16 @@ def ours(folder: Path, trials: int, seconds: float, concurrency: int) -> tuple[f
     return time.perf_counter() - start, times
 
 
+def define_space(trial: Any) -> None:
+    """The same space for Tune's searcher, which pickles it."""
+    suggest(trial, space_of("cnn", 64, ()))
+
+
 def stock(folder: Path, trials: int, concurrency: int) -> float:
     """Wall-clock of the same with what Tune brings along."""
-    space = space_of("cnn", 64, ())
-
-    def define(trial: Any) -> None:
-        suggest(trial, space)
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        search = OptunaSearch(define, metric="val_swd", mode="min", seed=0)
+        search = OptunaSearch(define_space, metric="val_swd", mode="min", seed=0)
         start = time.perf_counter()
         tune.run(
             Idle,
