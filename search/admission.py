@@ -72,9 +72,7 @@ def admit(config: StudyConfig) -> Plan:
     for name, words in _WORDS.items():
         spec = getattr(config, name)
         if spec not in words and not Path(spec).is_file():
-            raise ConfigError(
-                f"--{name.replace('_', '-')} is {spec}, but must be {', '.join(words)} or a file of weights."
-            )
+            raise ConfigError(f"{flag(name)} is {spec}, but must be {', '.join(words)} or a file of weights.")
     check_earlier(config.warm_start, plan.model)
     missing = [name for name in _NEEDED.get(config.searcher, ()) if find_spec(name) is None]
     if missing:

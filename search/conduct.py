@@ -17,7 +17,7 @@ from results.store import StudyWriter
 from search.budget import Budget
 from search.config import seconds_of
 from search.earlier import earlier_trials
-from search.journal import Journal, reopen
+from search.journal import Journal
 from search.live import Display, Lines, Screen
 from search.plan import Plan
 from search.progress import Progress
@@ -78,9 +78,8 @@ def conduct(
         The study's folder can no longer be written; what was recorded before is intact.
     """
     config, folder, objectives = plan.config, writer.folder, plan.config.objective
-    if folder.journal.exists():
-        reopen(folder.journal, str(config.name), objectives, plan.epochs)
     journal = Journal(folder.journal, str(config.name), objectives)
+    journal.reopen(plan.epochs)
     stopper = plan.stopper()
     standing = take_up(journal, writer, stopper, plan.space, objectives, plan.epochs)
     earlier = earlier_trials(config.warm_start, plan.space, objectives=objectives, epochs=plan.epochs)
@@ -138,7 +137,7 @@ def conduct(
         objectives=objectives,
         epochs=plan.epochs,
         gpus=plan.gpus_per_trial,
-        history={trial.number: standing.history(trial.number) for trial in standing.unfinished},
+        history={trial.number: standing.history[trial.number] for trial in standing.unfinished},
         display=display,
         brake=brake,
         budget=budget,

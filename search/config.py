@@ -94,7 +94,7 @@ class StudyConfig:
     evolution strategy), nsga2 (a genetic algorithm for several objectives) or grid."""
 
     startup: int = 6
-    """Ended trials before tpe, gp and cmaes have a say."""
+    """Ended trials, the reference points among them, before tpe, gp and cmaes have a say."""
 
     enqueue: Open[Path] = None
     """A JSON file with a list of parameters, such as [{"lambda": 50}], to try before anything is proposed."""

@@ -20,7 +20,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from results.store import StudyError
-from trainables.best import best_epoch
+from trainables.best import Values, best_epoch
 
 SCHEMA_VERSION = 2
 """Of what this module writes beside Optuna's own."""
@@ -32,8 +32,6 @@ REASON = "reason"
 """User attribute of a trial that failed: why."""
 _EPOCH = "epoch "
 _VERSION = "schema_version"
-
-Values = tuple[float, ...]
 
 
 class Journal:
@@ -57,19 +55,13 @@ class Journal:
 
     def __init__(self, path: Path, name: str, objectives: Sequence[str]) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._path, self._name, self._objectives = path, name, tuple(objectives)
         self.loss = mend(path)
         """What was lost of a damaged end, for a person; empty where nothing was."""
         # There is one writer, so a lock that a killed one left holds nobody.
         path.with_name(path.name + ".lock").unlink(missing_ok=True)
-        self._storage = JournalStorage(JournalFileBackend(str(path)))
         self._several = len(objectives) > 1
-        studies = self._storage.get_all_studies()
-        if not studies:
-            self._create(name, objectives)
-            studies = self._storage.get_all_studies()
-        self._study_id = studies[0]._study_id
-        _check(path, studies, name, objectives)
-        self._ids = [trial._trial_id for trial in self.trials()]
+        self._open()
 
     def trials(self) -> list[FrozenTrial]:
         """All trials that have begun, in the order of their numbers."""
@@ -115,6 +107,39 @@ class Journal:
         values = outcome(epochs, state)
         self.end(number, state if values is not None else TrialState.FAIL, values, reason)
 
+    def reopen(self, epochs: int) -> None:
+        """Let the trials that finished before `epochs` go on: their state becomes RUNNING again.
+
+        Optuna never changes a trial that has ended, so the journal is written anew and moved over the old one.
+        """
+        trials = copy.deepcopy(self.trials())
+        short = [
+            trial
+            for trial in trials
+            if trial.state == TrialState.COMPLETE and max(epochs_of(trial), default=0) < epochs
+        ]
+        if not short:
+            return
+        for trial in short:
+            trial.state, trial.values, trial.datetime_complete = TrialState.RUNNING, None, None
+        fresh = self._path.with_name(self._path.name + ".new")
+        fresh.unlink(missing_ok=True)
+        new = Journal(fresh, self._name, self._objectives)
+        for trial in trials:
+            new._storage.create_new_trial(new._study_id, trial)
+        fresh.replace(self._path)
+        self._open()
+
+    def _open(self) -> None:
+        self._storage = JournalStorage(JournalFileBackend(str(self._path)))
+        studies = self._storage.get_all_studies()
+        if not studies:
+            self._create(self._name, self._objectives)
+            studies = self._storage.get_all_studies()
+        self._study_id = studies[0]._study_id
+        _check(self._path, studies, self._name, self._objectives)
+        self._ids = [trial._trial_id for trial in self.trials()]
+
     def _create(self, name: str, objectives: Sequence[str]) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -149,29 +174,6 @@ def epoch_attributes(epochs: Mapping[int, Values]) -> dict[str, Any]:
     if all(len(values) == 1 for values in epochs.values()):
         return {"intermediate_values": {epoch: values[0] for epoch, values in epochs.items()}}
     return {"user_attrs": {f"{_EPOCH}{epoch}": list(values) for epoch, values in epochs.items()}}
-
-
-def reopen(path: Path, name: str, objectives: Sequence[str], epochs: int) -> None:
-    """Let the trials that finished before `epochs` go on: their state becomes RUNNING again.
-
-    Optuna never changes a trial that has ended, so the journal is written anew and moved over the old one.
-    """
-    old = Journal(path, name, objectives)
-    short = {
-        trial.number
-        for trial in old.trials()
-        if trial.state == TrialState.COMPLETE and max(epochs_of(trial), default=0) < epochs
-    }
-    if not short:
-        return
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    new = Journal(fresh, name, objectives)
-    for trial in copy.deepcopy(old.trials()):
-        if trial.number in short:
-            trial.state, trial.values, trial.datetime_complete = TrialState.RUNNING, None, None
-        new._storage.create_new_trial(new._study_id, trial)
-    fresh.replace(path)
 
 
 def mend(path: Path) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from search.config import StudyConfig
 from spaces import Value
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ class Method:
     """
 
     scheduler: SchedulerName
-    searcher: SearcherName = "tpe"
-    eta: int = 2
+    searcher: SearcherName = StudyConfig.searcher
+    eta: int = StudyConfig.eta
     grace: int = 2
-    smoothing: int = 1
-    startup: int = 6
+    smoothing: int = StudyConfig.smoothing
+    startup: int = StudyConfig.startup
 
     def essence(self) -> "Method":
         """The method with what does not matter to it at its default."""

@@ -9,10 +9,7 @@ from typing import Any
 import numpy as np
 
 from results.pareto import levels, order
-from trainables.best import dominates
-
-Values = tuple[float, ...]
-"""The objectives' values of an epoch, in the order of the study's objectives."""
+from trainables.best import Values, dominates, values_of
 
 
 @dataclass
@@ -171,4 +168,4 @@ class Progress:
         return float(running + waiting * usual)
 
     def _values(self, row: Mapping[str, Any]) -> Values:
-        return tuple(math.nan if row[name] is None else float(row[name]) for name in self.objectives)
+        return values_of(row, self.objectives)

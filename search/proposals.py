@@ -15,22 +15,19 @@ import warnings
 from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.journal import Values, epochs_of, outcome
+from search.journal import epochs_of, outcome
 from spaces import Space, Value, suggest
 from spaces.grid import grid
+from trainables.best import Values
 
 Sampler = Literal["tpe", "random", "gp", "cmaes", "nsga2", "grid"]
-SAMPLERS: tuple[str, ...] = get_args(Sampler)
-
-STARTUP = 6
-"""Trials before a model has a say, the reference points among them; Optuna's ten would be most of a small study."""
 KNOWN = 250
 """Ended trials that TPE looks at when there are very many: the 50 best, and of the others the newest. Optuna takes at
 most 25 as good; the others only tell where they are dense. So a proposal costs the same after 10,000 trials."""
@@ -56,7 +53,7 @@ class Proposals:
     Parameters
     ----------
     sampler
-        Of `SAMPLERS`, each Optuna's own: TPE with conditional parameters drawn jointly and away from what is running.
+        Each is Optuna's own: TPE with conditional parameters drawn jointly and away from what is running.
     space
         What is drawn from.
     objectives
@@ -119,7 +116,7 @@ class Proposals:
 
     def propose(self, number: int, point: Mapping[str, Value] | None = None) -> Known:
         """Draw the parameters of the trial of this number; those of `point` are given."""
-        self._study.sampler = make_sampler(
+        self._study.sampler = _make_sampler(
             self._sampler, self._space, seed=_seed(self._seed, number), startup=self._startup
         )
         self._refresh()
@@ -169,12 +166,12 @@ class Proposals:
         return values
 
     def _tell(self, place: int, known: Known) -> None:
-        told = self._told(known)
+        told = self._told(known, self._gains())
         self._study._storage.set_trial_state_values(place, told.state, told.values)
 
-    def _told(self, known: Known) -> FrozenTrial:
+    def _told(self, known: Known, gains: Mapping[int, Values]) -> FrozenTrial:
         """A trial as Optuna takes it."""
-        values = self._worth(known)
+        values = self._worth(known, gains)
         state = TrialState.RUNNING
         if known.state != TrialState.RUNNING:
             state = TrialState.FAIL if values is None else TrialState.COMPLETE
@@ -186,23 +183,31 @@ class Proposals:
             system_attrs=known.system_attrs,
         )
 
-    def _worth(self, known: Known) -> Values | None:
+    def _gains(self) -> dict[int, Values]:
+        """By epoch, what a trial still changes from there to its end, as far as others have come."""
+        gains = {self._epochs: (0.0,) * self._objectives}
+        for epoch in range(self._epochs, 0, -1):
+            changes = self._changes.get(epoch)
+            gains[epoch - 1] = (
+                (0.0,) * self._objectives
+                if changes is None
+                else tuple(
+                    later + one[len(one) // 2] for later, one in zip(gains[epoch], changes, strict=True)
+                )
+            )
+        return gains
+
+    def _worth(self, known: Known, gains: Mapping[int, Values]) -> Values | None:
         """What a trial is worth, or would have been worth at its end."""
         values = outcome(known.epochs, known.state)
         if values is None or known.state != TrialState.PRUNED:
             return values
-        last = max(known.epochs)
-        expected = [*values]
-        for epoch in range(last + 1, self._epochs + 1):
-            changes = self._changes.get(epoch)
-            if changes is None:
-                break
-            for place, sorted_changes in enumerate(changes):
-                expected[place] += sorted_changes[len(sorted_changes) // 2]
+        gain = gains[max(known.epochs)]
+        expected = tuple(value + more for value, more in zip(values, gain, strict=True))
         if self._objectives == 1:
             # As of a finished trial, the best of its epochs counts.
             return (min(expected[0], *(one[0] for one in known.epochs.values() if math.isfinite(one[0]))),)
-        return tuple(expected)
+        return expected
 
     def _enter_changes(self, known: Known) -> None:
         for epoch in known.epochs:
@@ -218,25 +223,27 @@ class Proposals:
 
     def _refresh(self) -> None:
         """Tell the stopped trials anew: what others have done since says more of what they would have come to."""
+        gains = self._gains()
         frozen = self._study._storage.get_all_trials(self._study._study_id, deepcopy=False)
         for trial, known in zip(frozen, self._members, strict=True):
             if known.state == TrialState.PRUNED and trial.values is not None:
-                trial.values = self._worth(known)
+                trial.values = self._worth(known, gains)
 
     def _fill(self) -> None:
         """Build the sampler's study from what is known."""
         self._study = optuna.create_study(directions=["minimize"] * self._objectives)
         self._discarded = 0
         self._members = [*self._ended, *self._running.values()]
-        storage, study_id = self._study._storage, self._study._study_id
+        storage, study_id, gains = self._study._storage, self._study._study_id, self._gains()
         for known in self._ended:
-            storage.create_new_trial(study_id, self._told(known))
+            storage.create_new_trial(study_id, self._told(known, gains))
         for number, known in self._running.items():
-            self._places[number] = storage.create_new_trial(study_id, self._told(known))
+            self._places[number] = storage.create_new_trial(study_id, self._told(known, gains))
 
     def _shorten(self) -> None:
         """Keep the best and the newest of the ended trials."""
-        places = sorted(range(len(self._ended)), key=lambda place: self._merit(self._ended[place]))
+        gains = self._gains()
+        places = sorted(range(len(self._ended)), key=lambda place: self._merit(self._ended[place], gains))
         kept = set(places[:_BEST])
         for place in reversed(range(len(self._ended))):
             if len(kept) == KNOWN:
@@ -245,17 +252,15 @@ class Proposals:
         self._ended = [self._ended[place] for place in sorted(kept)]
         self._fill()
 
-    def _merit(self, known: Known) -> float:
+    def _merit(self, known: Known, gains: Mapping[int, Values]) -> float:
         """Lower is better: with several objectives the sum of their logarithms, which needs no common scale."""
-        values = self._worth(known)
+        values = self._worth(known, gains)
         if values is None:
             return math.inf
         return values[0] if self._objectives == 1 else sum(math.log(abs(value) + 1e-9) for value in values)
 
 
-def make_sampler(
-    sampler: Sampler, space: Space, *, seed: int, startup: int = STARTUP
-) -> optuna.samplers.BaseSampler:
+def _make_sampler(sampler: Sampler, space: Space, *, seed: int, startup: int) -> optuna.samplers.BaseSampler:
     """Make one of Optuna's samplers.
 
     Raises
@@ -276,7 +281,6 @@ def make_sampler(
             return samplers.CmaEsSampler(
                 n_startup_trials=startup,
                 warn_independent_sampling=False,
-                consider_pruned_trials=True,
                 seed=seed,
             )
         if sampler == "nsga2":

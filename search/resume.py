@@ -4,7 +4,6 @@ A new study stands at nothing; so there is one way for both. The journal says wh
 ended, the table of epochs what each epoch brought; where one knows something that the other lost, it is told.
 """
 
-import math
 import shutil
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from search.progress import Progress
 from search.record import clean_up, trial_row
 from search.stopping import Decision, Stopper
 from spaces import Space
+from trainables.best import values_of
 
 Row = dict[str, Any]
 
@@ -27,18 +27,15 @@ Row = dict[str, Any]
 class Standing:
     """Where a study stands.
 
-    `rows` are all its epochs, in order of time; `unfinished` the trials that are to go on, and `paused` the numbers
-    of those among them that wait at a rung; `notices` what a person should know.
+    `rows` are all its epochs, in order of time, and `history` the same by trial; `unfinished` the trials that are to
+    go on, and `paused` the numbers of those among them that wait at a rung; `notices` what a person should know.
     """
 
     rows: list[Row]
+    history: dict[int, list[Row]]
     unfinished: list[FrozenTrial]
     paused: frozenset[int]
     notices: list[str]
-
-    def history(self, number: int) -> list[Row]:
-        """The epochs of a trial."""
-        return [row for row in self.rows if row["trial"] == number]
 
 
 def take_up(
@@ -56,7 +53,9 @@ def take_up(
     notices = [journal.loss] if journal.loss else []
     rows = _rows(writer)
     notices += _recover(journal, writer, rows, space, objectives, epochs)
-    decisions = _replay(stopper, journal.trials(), rows, objectives)
+    events = [row for number in rows for row in rows[number].values()]
+    events.sort(key=lambda row: (row["timestamp"], row["trial"], row["epoch"]))
+    decisions = _replay(stopper, journal.trials(), events, objectives)
     for trial in journal.trials():
         if trial.state != TrialState.RUNNING:
             continue
@@ -67,9 +66,9 @@ def take_up(
     trials = journal.trials()
     _write_trials(writer, trials, rows, objectives)
     unfinished = [trial for trial in trials if trial.state == TrialState.RUNNING]
-    ordered = [row for number in rows for row in rows[number].values()]
     return Standing(
-        rows=sorted(ordered, key=lambda row: (row["timestamp"], row["trial"], row["epoch"])),
+        rows=events,
+        history={trial.number: list(rows[trial.number].values()) for trial in trials},
         unfinished=unfinished,
         paused=frozenset(
             trial.number for trial in unfinished if decisions.get(trial.number) == Decision.PAUSE
@@ -121,7 +120,7 @@ def _recover(
             {} if row["reference"] is None else {REFERENCE: row["reference"], POINT: row["reference"]}
         )
         journal.begin(params, {name: space[name].distribution for name in params}, attributes, {})
-    _report_missing(journal, journal.trials(), rows, objectives)
+    _report_missing(journal, rows, objectives)
     for trial in journal.trials():
         entered = table.get(trial.number)
         if trial.state != TrialState.RUNNING or entered is None or entered["state"] == "RUNNING":
@@ -141,34 +140,31 @@ def _named(numbers: Sequence[int]) -> str:
     return f"trial{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
 
 
-def _report_missing(
-    journal: Journal,
-    trials: Sequence[FrozenTrial],
-    rows: dict[int, dict[int, Row]],
-    objectives: Sequence[str],
-) -> None:
+def _report_missing(journal: Journal, rows: dict[int, dict[int, Row]], objectives: Sequence[str]) -> None:
     """Enter in the journal the epochs of unfinished trials that only the table has."""
-    for trial in trials:
+    for trial in journal.trials():
         if trial.state == TrialState.RUNNING:
             reported = epochs_of(trial)
             for epoch, row in sorted(rows[trial.number].items()):
                 if epoch not in reported:
-                    journal.report(trial.number, epoch, _values(row, objectives))
+                    journal.report(trial.number, epoch, values_of(row, objectives))
 
 
 def _replay(
     stopper: Stopper,
     trials: Sequence[FrozenTrial],
-    rows: dict[int, dict[int, Row]],
+    events: Sequence[Row],
     objectives: Sequence[str],
 ) -> dict[int, Decision]:
     """Tell the stopper what happened, in order of time; its decisions on unfinished trials' last epochs."""
     running = {trial.number for trial in trials if trial.state == TrialState.RUNNING}
+    last: dict[int, int] = {}
+    for row in events:
+        last[row["trial"]] = max(row["epoch"], last.get(row["trial"], 0))
     decisions = {}
-    events = [row for number in rows for row in rows[number].values()]
-    for row in sorted(events, key=lambda row: (row["timestamp"], row["trial"], row["epoch"])):
-        number, epoch, values = row["trial"], row["epoch"], _values(row, objectives)
-        if number in running and epoch == max(rows[number]):
+    for row in events:
+        number, epoch, values = row["trial"], row["epoch"], values_of(row, objectives)
+        if number in running and epoch == last[number]:
             decisions[number] = stopper.report(number, epoch, values)
         else:
             stopper.record(number, epoch, values)
@@ -197,7 +193,3 @@ def _write_trials(
         reason = trial.user_attrs.get(REASON)
         writer.record_trial(row | {"state": trial.state.name, "reason": reason})
     writer.flush()
-
-
-def _values(row: Row, objectives: Sequence[str]) -> tuple[float, ...]:
-    return tuple(math.nan if row[name] is None else row[name] for name in objectives)

@@ -11,6 +11,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search.stopping import Decision, Stopper
+from trainables.best import values_of
 
 
 class StudyScheduler(FIFOScheduler):
@@ -147,7 +148,7 @@ class StudyScheduler(FIFOScheduler):
         return self._active[number]
 
     def _values(self, result: dict[str, Any]) -> tuple[float, ...]:
-        return tuple(result[name] for name in self._objectives)
+        return values_of(result, self._objectives)
 
     def _end(self, trial: Trial) -> None:
         number = trial.config["number"]

@@ -12,10 +12,11 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
-from search.journal import POINT, REFERENCE, Journal, Values
+from search.journal import POINT, REFERENCE, Journal
 from search.points import Point
 from search.proposals import Proposals
 from spaces import Value
+from trainables.best import Values, values_of
 
 
 class OptunaSearcher(Searcher):
@@ -174,7 +175,7 @@ class OptunaSearcher(Searcher):
         return self._begun - 1, dict(proposed.params), None if point is None else point.reference
 
     def _values(self, result: dict[str, Any]) -> Values:
-        return tuple(float(result.get(name, math.nan)) for name in self._objectives)
+        return values_of(result, self._objectives)
 
     def _named(self, result: dict[str, Any]) -> str:
         values = zip(self._objectives, self._values(result), strict=True)

@@ -72,16 +72,16 @@ class Command:
     objective: tuple[str, ...] = ()
     """Metrics of a recorded study to minimise. By default its own."""
 
-    eta: tuple[int, ...] = (2,)
+    eta: tuple[int, ...] = (Method.eta,)
     """Of the trials at a rung one in so many goes on."""
 
-    grace: tuple[int, ...] = (2,)
+    grace: tuple[int, ...] = (Method.grace,)
     """Epochs before a trial can be stopped."""
 
-    smoothing: tuple[int, ...] = (1,)
+    smoothing: tuple[int, ...] = (Method.smoothing,)
     """Epochs over which trials are compared at a rung."""
 
-    startup: tuple[int, ...] = (6,)
+    startup: tuple[int, ...] = (Method.startup,)
     """Trials before tpe, gp and cmaes have a say."""
 
 

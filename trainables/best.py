@@ -1,6 +1,16 @@
 """Which epoch of a trial is its best: one rule for the weights that are kept, the tables and the search."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Values = tuple[float, ...]
+"""The objectives' values of an epoch, in the order of the study's objectives, all to be minimised."""
+
+
+def values_of(row: Mapping[str, Any], objectives: Sequence[str]) -> Values:
+    """The objectives' values in what a trial reported, NaN for one that is missing."""
+    return tuple(math.nan if row.get(name) is None else float(row[name]) for name in objectives)
 
 
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:

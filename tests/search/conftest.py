@@ -1,6 +1,9 @@
 """What the tests of whole studies share."""
 
+import logging
 import time
+import warnings
+from contextlib import contextmanager
 
 import pytest
 from optuna.trial import TrialState
@@ -55,6 +58,36 @@ def accounted_for():
         return rows
 
     return check
+
+
+@pytest.fixture(scope="session")
+def tune_with_slots():
+    """A context with Tune on a Ray of this process, with so many slots that all get a trial at once."""
+
+    @contextmanager
+    def context(slots):
+        environment = {
+            "RAY_AIR_NEW_OUTPUT": "0",
+            "RAY_CHDIR_TO_TRIAL_DIR": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+            "TUNE_MAX_PENDING_TRIALS_PG": str(slots),
+        }
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            warnings.simplefilter("ignore")
+            import ray
+            from ray import tune
+
+            ray.init(
+                num_cpus=slots, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False
+            )
+            patch.setattr(logging.getLogger("ray.tune"), "level", logging.CRITICAL)
+            yield tune
+            ray.shutdown()
+
+    return context
 
 
 @pytest.fixture

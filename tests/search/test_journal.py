@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from results.store import StudyError
-from search.journal import Journal, epochs_of, mend, outcome, reopen
+from search.journal import Journal, epochs_of, mend, outcome
 from spaces import space_of
 
 SPACE = space_of("cnn", 32, ())
@@ -107,7 +107,7 @@ def test_a_journal_of_another_version_is_refused(path):
 
 def test_a_longer_study_lets_its_finished_trials_go_on_and_keeps_all_else(path):
     before = Journal(path, "birds", ("val_swd",)).trials()
-    reopen(path, "birds", ("val_swd",), epochs=5)
+    Journal(path, "birds", ("val_swd",)).reopen(epochs=5)
     after = Journal(path, "birds", ("val_swd",)).trials()
     assert [trial.state.name for trial in after] == ["RUNNING", "PRUNED", "RUNNING"]
     assert [epochs_of(trial) for trial in after] == [epochs_of(trial) for trial in before]
@@ -116,9 +116,18 @@ def test_a_longer_study_lets_its_finished_trials_go_on_and_keeps_all_else(path):
     assert after[1].value == 5.0
 
 
+def test_what_was_lost_is_still_known_once_the_study_has_become_longer(path):
+    path.write_bytes(path.read_bytes() + b'{"torn')
+    journal = Journal(path, "birds", ("val_swd",))
+    journal.reopen(epochs=5)
+    assert "its last 6 bytes are lost" in journal.loss
+    journal.report(0, 4, (0.5,))
+    assert epochs_of(Journal(path, "birds", ("val_swd",)).trials()[0])[4] == (0.5,)
+
+
 def test_a_study_of_the_same_length_is_left_as_it_is(path):
     before = path.read_bytes()
-    reopen(path, "birds", ("val_swd",), epochs=3)
+    Journal(path, "birds", ("val_swd",)).reopen(epochs=3)
     assert path.read_bytes() == before
 
 

@@ -98,7 +98,7 @@ def test_what_ended_stays_and_what_ran_goes_on(study):
     study.epoch(1, 1, (1.0, 1.0))
     standing = study.take_up()
     assert numbers(standing) == [1]
-    assert [row["epoch"] for row in standing.history(1)] == [1]
+    assert [row["epoch"] for row in standing.history[1]] == [1]
     assert study.states == ["COMPLETE", "RUNNING"]
     assert study.rows[0]["epochs"] == EPOCHS
 

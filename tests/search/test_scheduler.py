@@ -1,7 +1,6 @@
 """Early stopping inside Tune: trials pause, the promoted go on from their states, and the run ends."""
 
 import json
-import logging
 import math
 import os
 import warnings
@@ -249,26 +248,10 @@ class Numbers(Searcher):
 
 
 @pytest.fixture(scope="module")
-def tune():
+def tune(tune_with_slots):
     """Tune on a Ray of this process, with two slots."""
-    environment = {
-        "RAY_AIR_NEW_OUTPUT": "0",
-        "RAY_CHDIR_TO_TRIAL_DIR": "0",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        "TUNE_MAX_PENDING_TRIALS_PG": "2",
-    }
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        warnings.simplefilter("ignore")
-        import ray
-        from ray import tune
-
-        ray.init(num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
-        patch.setattr(logging.getLogger("ray.tune"), "level", logging.CRITICAL)
+    with tune_with_slots(2) as tune:
         yield tune
-        ray.shutdown()
 
 
 def make_trainable(tune):

@@ -1,9 +1,7 @@
 """The virtual cluster against Tune itself: with one worker, searcher and scheduler hear the same, in one order."""
 
 import json
-import logging
 import math
-import os
 import warnings
 import zlib
 from pathlib import Path
@@ -62,29 +60,10 @@ class Heard(Searcher):
 
 
 @pytest.fixture(scope="module")
-def tune():
+def tune(tune_with_slots):
     """Tune on a Ray of this process, with one slot."""
-    before = dict(os.environ)
-    os.environ.update(
-        {
-            "RAY_AIR_NEW_OUTPUT": "0",
-            "RAY_CHDIR_TO_TRIAL_DIR": "0",
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-            "TUNE_MAX_PENDING_TRIALS_PG": "1",
-        }
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import ray
-        from ray import tune
-
-        ray.init(num_cpus=1, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
-        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    with tune_with_slots(1) as tune:
         yield tune
-        ray.shutdown()
-    os.environ.clear()
-    os.environ.update(before)
 
 
 def make_trainable(tune, problem, parameters, folder):
