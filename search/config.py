@@ -75,16 +75,16 @@ class StudyConfig:
     """One to three metrics to minimise: closeness to each photo (val_delta_e), realism (val_swd, val_kid). With
     several the study looks for the best trade-offs."""
 
-    scheduler: Literal["asha", "asha-promote", "pasha", "hyperband", "none"] = "asha"
-    """How weak trials are stopped: asha (asynchronous successive halving), asha-promote (pauses trials and goes on
-    with the best), pasha (the same, with more epochs only while the ranking still changes), hyperband (asha with
-    several first rungs) or none."""
+    scheduler: Literal["asha", "asha-promote", "pasha", "hyperband", "none"] = "asha-promote"
+    """How weak trials are stopped: asha-promote (asynchronous successive halving: trials pause at a rung and the best
+    go on), asha (the weak are stopped at once), pasha (asha-promote with more epochs only while the ranking still
+    changes), hyperband (asha with several first rungs) or none."""
 
-    eta: int = 2
+    eta: int = 3
     """Of the trials at a rung one in so many goes on; rungs are as many times apart."""
 
     grace: Open[int] = None
-    """Epochs that every trial has before it can be stopped. By default 2, or more in long trials."""
+    """Epochs that every trial has before it can be stopped. By default a ninth of all."""
 
     smoothing: int = 1
     """Epochs over which the median is taken when trials are compared at a rung."""
@@ -93,8 +93,9 @@ class StudyConfig:
     """How trials are proposed: tpe (Tree-structured Parzen Estimator), random, gp (Gaussian process), cmaes (an
     evolution strategy), nsga2 (a genetic algorithm for several objectives) or grid."""
 
-    startup: int = 6
-    """Ended trials, the reference points among them, before tpe, gp and cmaes have a say."""
+    startup: int = 10
+    """Trials that have reported (for cmaes ended), the reference points among them, before tpe, gp and cmaes have a
+    say."""
 
     enqueue: Open[Path] = None
     """A JSON file with a list of parameters, such as [{"lambda": 50}], to try before anything is proposed."""

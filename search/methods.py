@@ -32,13 +32,14 @@ _SETTINGS = {"searcher": "", "eta": "η ", "grace": "grace ", "smoothing": "smoo
 class Method:
     """A search. Two that do the same are equal by their `essence`.
 
-    `searcher` may be `recorded`: a table's own configurations, each once, in an order that the seed draws.
+    `searcher` may be `recorded`: a table's own configurations, each once, in an order that the seed draws. `grace` is
+    by default that of a study of as many epochs.
     """
 
     scheduler: SchedulerName
     searcher: SearcherName = StudyConfig.searcher
     eta: int = StudyConfig.eta
-    grace: int = 2
+    grace: int | None = None
     smoothing: int = StudyConfig.smoothing
     startup: int = StudyConfig.startup
 
@@ -71,7 +72,7 @@ def methods(
     schedulers: Sequence[SchedulerName],
     searchers: Sequence[SearcherName],
     eta: Sequence[int],
-    grace: Sequence[int],
+    grace: Sequence[int | None],
     smoothing: Sequence[int],
     startup: Sequence[int],
 ) -> list[Method]:
@@ -129,7 +130,7 @@ def make_search(
     from search.proposals import Proposals
     from search.scheduler import StudyScheduler
     from search.searcher import OptunaSearcher
-    from search.stopping import make_stopper
+    from search.stopping import default_grace, make_stopper
 
     points: list[Point] = []
     if method.searcher == "recorded":
@@ -158,7 +159,7 @@ def make_search(
             method.scheduler,
             epochs=problem.epochs,
             eta=method.eta,
-            grace=method.grace,
+            grace=method.grace or default_grace(problem.epochs),
             smoothing=method.smoothing,
             seed=seed,
         ),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from search.config import ConfigError, StudyConfig
 from search.machine import Machine
 from search.points import Point, read_points
-from search.stopping import Stopper, make_stopper
+from search.stopping import Stopper, default_grace, make_stopper
 from spaces import Parameter, SpaceError, fix, reference_points, space_of
 from spaces.grid import grid
 
@@ -155,9 +155,9 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
 
 
 def _grace(config: StudyConfig, epochs: int) -> int:
-    """Epochs before a trial can be stopped: after its first a GAN says too little of how it will end."""
+    """Epochs before a trial can be stopped."""
     if config.grace is None:
-        return max(1, min(2, epochs - 1), epochs // config.eta**3)
+        return default_grace(epochs)
     if config.grace >= epochs and config.scheduler != "none":
         raise ConfigError(
             f"--grace is {config.grace} with {epochs} epochs, but must be below that, or no trial would ever be"

@@ -4,10 +4,11 @@ A sampler learns from a study in memory, which is built from the journal's trial
 with what happens. Each proposal is made by a new sampler with a seed drawn from the study's and the trial's number,
 so a study that was resumed proposes what it would have proposed without the interruption.
 
-A stopped trial is told to the sampler as worth what it would have come to: its last values, changed by what the
-trials that went on changed from there, epoch by epoch in the median. Optuna itself would order stopped trials behind
-all that finished, good or bad, and leaves them out where there are several objectives; Tune's `OptunaSearch` takes
-what a trial had when it was stopped for what it is worth.
+TPE and GP are told of every trial that has reported as worth what it would come to, whether it was stopped, is paused
+or still runs: its last values, changed by what the trials that went on changed from there, epoch by epoch in the
+median. Optuna itself orders stopped trials behind all that finished, good or bad, leaves them out where there are
+several objectives, and keeps TPE away from whatever runs, the paused and the most promising included; Tune's
+`OptunaSearch` takes what a trial had when it was stopped for what it is worth.
 """
 
 import math
@@ -28,10 +29,12 @@ from spaces.grid import grid
 from trainables.best import Values
 
 Sampler = Literal["tpe", "random", "gp", "cmaes", "nsga2", "grid"]
-KNOWN = 250
-"""Ended trials that TPE looks at when there are very many: the 50 best, and of the others the newest. Optuna takes at
-most 25 as good; the others only tell where they are dense. So a proposal costs the same after 10,000 trials."""
-_BEST = 50
+_FITTED = frozenset({"tpe", "gp"})
+"""Samplers that fit a model to all trials for every proposal, so what a trial is said to be worth may change."""
+KNOWN, _BEST, _LYING = 250, 50, 100
+"""Trials that TPE looks at when there are very many: of those that have reported the 50 best and the newest, 250
+together, and of those that have not the 100 newest. Optuna takes at most 25 as good; the others only tell where they
+are dense. So a proposal costs the same after 10,000 trials."""
 _RELATIVE = "tpe:relative_params"
 """Prefix of what TPE leaves with a trial for other processes, of which there are none."""
 
@@ -45,6 +48,24 @@ class Known:
     system_attrs: dict[str, Any]
     epochs: dict[int, Values] = field(default_factory=dict)
     state: TrialState = TrialState.RUNNING
+    values: Values | None = None
+    """Of its last finite epoch, or once it has ended what `outcome` says."""
+    lowest: float = math.inf
+    """Of the first objective, over its epochs."""
+    is_left_out: bool = False
+    """Whether the sampler is not shown it, because there are so many."""
+
+    def enter(self, epoch: int, values: Values) -> None:
+        """Enter an epoch, later than those before."""
+        self.epochs[epoch] = values
+        if all(map(math.isfinite, values)):
+            self.values = values
+            self.lowest = min(self.lowest, values[0])
+
+    def end(self, state: TrialState) -> None:
+        """Enter how it ended."""
+        self.state = state
+        self.values = outcome(self.epochs, state)
 
 
 class Proposals:
@@ -63,7 +84,7 @@ class Proposals:
     seed
         Of all proposals.
     startup
-        Ended trials before a model (TPE, GP, CMA-ES) has a say.
+        Trials that have reported (for CMA-ES ended) before a model has a say.
     earlier
         Trials of earlier studies, as `epochs_of` reads them; known to the sampler from the start.
     """
@@ -86,15 +107,13 @@ class Proposals:
         self._epochs = epochs
         self._seed = seed
         self._startup = startup
-        self._ended: list[Known] = [_known(trial) for trial in earlier]
-        self._running: dict[int, Known] = {}
-        self._places: dict[int, int] = {}
-        """Ids of the running trials in the sampler's study."""
-        self._members: list[Known] = []
+        self._alive: dict[int, Known] = {}
+        """By number, the trials that run or pause."""
+        self._members = [_known(trial) for trial in earlier]
         """All trials of the sampler's study, in its order."""
         self._changes: dict[int, list[list[float]]] = {}
         """By epoch and objective, what trials changed in that epoch, sorted."""
-        for known in self._ended:
+        for known in self._members:
             self._enter_changes(known)
         self._fill()
 
@@ -104,22 +123,23 @@ class Proposals:
             known = _known(trial)
             self._enter_changes(known)
             if trial.state == TrialState.RUNNING:
-                self._running[trial.number] = known
-            else:
-                self._ended.append(known)
+                self._alive[trial.number] = known
+            self._members.append(known)
         self._fill()
 
     @property
     def size(self) -> int:
-        """How many ended trials the sampler looks at."""
-        return len(self._ended)
+        """How many trials the sampler looks at."""
+        return len(self._members)
 
     def propose(self, number: int, point: Mapping[str, Value] | None = None) -> Known:
         """Draw the parameters of the trial of this number; those of `point` are given."""
+        if len(self._members) >= 2 * KNOWN and self._sampler in ("tpe", "random"):
+            self._shorten()
+        self._refresh()
         self._study.sampler = _make_sampler(
             self._sampler, self._space, seed=_seed(self._seed, number), startup=self._startup
         )
-        self._refresh()
         if point is not None:
             self._study.enqueue_trial(dict(point))
         trial = self._study.ask()
@@ -130,58 +150,46 @@ class Proposals:
             trial.distributions,
             {name: value for name, value in attributes.items() if not name.startswith(_RELATIVE)},
         )
-        self._running[number] = known
-        self._places[number] = trial._trial_id
+        self._alive[number] = known
         self._members.append(known)
         return known
 
     def report(self, number: int, epoch: int, values: Values) -> None:
         """Enter an epoch of a running trial."""
-        known = self._running[number]
-        known.epochs[epoch] = values
+        known = self._alive[number]
+        known.enter(epoch, values)
         self._enter_change(known, epoch)
 
     def epochs(self, number: int) -> dict[int, Values]:
         """What a running trial has reported."""
-        return self._running[number].epochs
+        return self._alive[number].epochs
 
     def end(self, number: int, state: TrialState) -> Values | None:
         """Enter how a running trial ended, and give its values: of its best epoch, or its last if stopped."""
-        known = self._running.pop(number)
-        known.state = state
-        values = outcome(known.epochs, known.state)
-        # A model learns nothing from a trial that failed, and a random draw nothing from any.
-        if self._sampler != "random":
-            self._ended.append(known)
-        place = self._places.pop(number)
-        if self._sampler == "tpe" and len(self._ended) >= 2 * KNOWN:
-            self._shorten()
-        elif self._sampler == "random":
-            self._study._storage.set_trial_state_values(place, TrialState.FAIL)
-            self._discarded += 1
-            if self._discarded >= 2 * KNOWN:
-                self._fill()
-        else:
-            self._tell(place, known)
-        return values
+        known = self._alive.pop(number)
+        known.end(state)
+        if known.is_left_out and self._sampler != "random":
+            known.is_left_out = False
+            self._members.append(known)
+            self._study._storage.create_new_trial(self._study._study_id, _frozen(known))
+        return known.values
 
-    def _tell(self, place: int, known: Known) -> None:
-        told = self._told(known, self._gains())
-        self._study._storage.set_trial_state_values(place, told.state, told.values)
+    def _refresh(self) -> None:
+        """Tell what all trials are worth, by what is known of their curves now; a random draw does not ask."""
+        if self._sampler == "random":
+            return
+        gains = self._gains()
+        frozen = self._study._storage.get_all_trials(self._study._study_id, deepcopy=False)
+        for trial, known in zip(frozen, self._members, strict=True):
+            self._tell(trial, known, gains)
 
-    def _told(self, known: Known, gains: Mapping[int, Values]) -> FrozenTrial:
-        """A trial as Optuna takes it."""
+    def _tell(self, trial: FrozenTrial, known: Known, gains: Mapping[int, Values]) -> None:
+        """Set a trial's state and values in the sampler's study."""
         values = self._worth(known, gains)
-        state = TrialState.RUNNING
-        if known.state != TrialState.RUNNING:
-            state = TrialState.FAIL if values is None else TrialState.COMPLETE
-        return create_trial(
-            state=state,
-            values=values if state == TrialState.COMPLETE else None,
-            params=known.params,
-            distributions=known.distributions,
-            system_attrs=known.system_attrs,
-        )
+        if values is not None:
+            trial.state, trial.values = TrialState.COMPLETE, values
+        elif known.state != TrialState.RUNNING:
+            trial.state = TrialState.FAIL
 
     def _gains(self) -> dict[int, Values]:
         """By epoch, what a trial still changes from there to its end, as far as others have come."""
@@ -198,16 +206,16 @@ class Proposals:
         return gains
 
     def _worth(self, known: Known, gains: Mapping[int, Values]) -> Values | None:
-        """What a trial is worth, or would have been worth at its end."""
-        values = outcome(known.epochs, known.state)
-        if values is None or known.state != TrialState.PRUNED:
-            return values
-        gain = gains[max(known.epochs)]
-        expected = tuple(value + more for value, more in zip(values, gain, strict=True))
-        if self._objectives == 1:
-            # As of a finished trial, the best of its epochs counts.
-            return (min(expected[0], *(one[0] for one in known.epochs.values() if math.isfinite(one[0]))),)
-        return expected
+        """What a trial is worth, or is going to be or would have been at its end; none if nothing can be said."""
+        if known.values is None or known.state == TrialState.COMPLETE:
+            return known.values
+        if known.state == TrialState.RUNNING and self._sampler not in _FITTED:
+            # The others learn from what they are told of a trial once, so they are told when it has ended.
+            return None
+        gain = gains[min(max(known.epochs), self._epochs)]
+        expected = tuple(value + more for value, more in zip(known.values, gain, strict=True))
+        # As of a finished trial, the best of its epochs counts.
+        return (min(expected[0], known.lowest),) if self._objectives == 1 else expected
 
     def _enter_changes(self, known: Known) -> None:
         for epoch in known.epochs:
@@ -221,42 +229,36 @@ class Proposals:
         for place, (old, new) in enumerate(zip(before, after, strict=True)):
             insort(changes[place], new - old)
 
-    def _refresh(self) -> None:
-        """Tell the stopped trials anew: what others have done since says more of what they would have come to."""
-        gains = self._gains()
-        frozen = self._study._storage.get_all_trials(self._study._study_id, deepcopy=False)
-        for trial, known in zip(frozen, self._members, strict=True):
-            if known.state == TrialState.PRUNED and trial.values is not None:
-                trial.values = self._worth(known, gains)
-
     def _fill(self) -> None:
-        """Build the sampler's study from what is known."""
+        """Build the sampler's study from its members."""
         self._study = optuna.create_study(directions=["minimize"] * self._objectives)
-        self._discarded = 0
-        self._members = [*self._ended, *self._running.values()]
-        storage, study_id, gains = self._study._storage, self._study._study_id, self._gains()
-        for known in self._ended:
-            storage.create_new_trial(study_id, self._told(known, gains))
-        for number, known in self._running.items():
-            self._places[number] = storage.create_new_trial(study_id, self._told(known, gains))
+        for known in self._members:
+            self._study._storage.create_new_trial(self._study._study_id, _frozen(known))
 
     def _shorten(self) -> None:
-        """Keep the best and the newest of the ended trials."""
-        gains = self._gains()
-        places = sorted(range(len(self._ended)), key=lambda place: self._merit(self._ended[place], gains))
-        kept = set(places[:_BEST])
-        for place in reversed(range(len(self._ended))):
-            if len(kept) == KNOWN:
-                break
-            kept.add(place)
-        self._ended = [self._ended[place] for place in sorted(kept)]
+        """Leave all trials out but the best and the newest; a random draw looks at none."""
+        candidates = [*(known for known in self._alive.values() if known.is_left_out), *self._members]
+        kept: set[int] = set()
+        if self._sampler != "random":
+            gains = self._gains()
+            merits = [self._merit(known, gains) for known in candidates]
+            silent = [place for place, merit in enumerate(merits) if math.isnan(merit)]
+            told = [place for place, merit in enumerate(merits) if not math.isnan(merit)]
+            kept.update(silent[-_LYING:], sorted(told, key=merits.__getitem__)[:_BEST])
+            kept.update([place for place in told if place not in kept][_BEST - KNOWN :])
+        for place, known in enumerate(candidates):
+            known.is_left_out = place not in kept
+        self._members = [known for known in candidates if not known.is_left_out]
         self._fill()
 
     def _merit(self, known: Known, gains: Mapping[int, Values]) -> float:
-        """Lower is better: with several objectives the sum of their logarithms, which needs no common scale."""
+        """Lower is better: with several objectives the sum of their logarithms, which needs no common scale.
+
+        NaN for a trial that has not told anything yet.
+        """
         values = self._worth(known, gains)
         if values is None:
-            return math.inf
+            return math.nan if known.state == TrialState.RUNNING else math.inf
         return values[0] if self._objectives == 1 else sum(math.log(abs(value) + 1e-9) for value in values)
 
 
@@ -295,7 +297,20 @@ def _seed(seed: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
-def _known(trial: FrozenTrial) -> Known:
-    return Known(
-        dict(trial.params), dict(trial.distributions), dict(trial.system_attrs), epochs_of(trial), trial.state
+def _frozen(known: Known) -> FrozenTrial:
+    """A trial as Optuna takes it, before it is told what it is worth."""
+    return create_trial(
+        state=TrialState.RUNNING,
+        params=known.params,
+        distributions=known.distributions,
+        system_attrs=known.system_attrs,
     )
+
+
+def _known(trial: FrozenTrial) -> Known:
+    known = Known(dict(trial.params), dict(trial.distributions), dict(trial.system_attrs))
+    for epoch, values in sorted(epochs_of(trial).items()):
+        known.enter(epoch, values)
+    if trial.state != TrialState.RUNNING:
+        known.end(trial.state)
+    return known

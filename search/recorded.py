@@ -1,21 +1,18 @@
 """The curves of a recorded study, and what stands in for the configurations that it did not train.
 
-A configuration is answered by the curve of the nearest recorded one, in the mean over
-the parameters of how far they are apart: on a numeric parameter's own scale, as a share of its range; 1 for two
-choices that differ, and for a parameter that only one of the two has. So configurations of one neighbour tie.
-
-How well neighbours predict is measured by leaving each configuration out in turn (`Recorded.rank_correlations`).
-Trials that were stopped early or had not ended are left out; failed ones fail where they did.
+A recorded configuration is answered by its own curve, any other by `search.surrogate`, whose predictions are judged
+by leaving out configurations in turn (`Recorded.rank_correlations`). Trials that were stopped early or had not ended
+are left out; failed ones fail where they did.
 """
 
 import math
+import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from optuna.distributions import CategoricalDistribution
 
 from results.pareto import hypervolume
 from results.store import METRICS, PARAMS, open_study, read_config, read_epochs, read_trials
@@ -23,7 +20,8 @@ from search.config import ConfigError, StudyConfig
 from search.curves import Curve, Floats
 from search.machine import Machine
 from search.plan import make_plan
-from spaces import Parameter, Space, Value
+from search.surrogate import Surrogate
+from spaces import Space, Value
 from trainables.best import best_epoch
 
 FEWEST = 8
@@ -63,7 +61,8 @@ class Recorded:
         self.name, self.space, self.objectives, self.epochs = name, space, objectives, epochs
         self.configurations = [dict(params) for params, _ in configurations]
         self.curves = [curve for _, curve in configurations]
-        self._measure = _Measure(space, self.configurations)
+        self._surrogate = Surrogate(space, epochs, self.configurations, self.curves)
+        self._places = {_key(params): place for place, params in enumerate(self.configurations)}
         finals = np.array([curve.final for curve in self.curves if not curve.fails])
         self._best, self._reference = finals.min(axis=0), np.quantile(finals, 0.9, axis=0)
         self._front = self._volume(finals) if len(objectives) > 1 else math.nan
@@ -77,13 +76,17 @@ class Recorded:
             f"{len(full)} recorded configurations of {epochs} epochs"
             + (f", {len(self.curves) - len(full)} that failed" if len(full) < len(self.curves) else "")
             + (f", {left_out} stopped early and left out" if left_out else "")
-            + "; others are answered by the nearest (surrogate; rank correlation of a configuration's final value"
-            f" with that of its nearest: {correlations})"
+            + "; others are answered by trees (surrogate; rank correlation of final values with what trees expect"
+            f" that have not seen them: {correlations})"
         )
 
     def curve(self, params: Mapping[str, Value], seed: int) -> Curve:
         """As `Problem.curve`."""
-        return self.curves[int(np.argmin(self._measure.distances(params)))]
+        key = _key(params)
+        if key in self._places:
+            return self.curves[self._places[key]]
+        # From the parameters: the same are answered the same, whichever way they were come to.
+        return self._surrogate.curve(params, np.random.default_rng([seed, zlib.crc32(repr(key).encode())]))
 
     def regret(self, finals: Floats) -> float:
         """As `Problem.regret`; the best there is are the recorded ones."""
@@ -91,17 +94,13 @@ class Recorded:
             return max(0.0, 1 - self._volume(finals) / self._front)
         if not len(finals):
             return math.inf
-        return float((finals.min() - self._best[0]) / abs(self._best[0]))
+        return max(0.0, float((finals.min() - self._best[0]) / abs(self._best[0])))
 
     def rank_correlations(self) -> list[float]:
-        """Spearman's, of each objective's final values with those of the nearest other configuration."""
-        full = [at for at, curve in enumerate(self.curves) if not curve.fails]
-        own = np.array([self.curves[at].final for at in full])
-        nearest = []
-        for at in full:
-            distances = self._measure.distances(self.configurations[at])
-            nearest.append(min((other for other in full if other != at), key=lambda other: distances[other]))
-        predicted = np.array([self.curves[at].final for at in nearest])
+        """Spearman's, of each objective's final values with those that trees expect which have not seen them."""
+        full = [place for place, curve in enumerate(self.curves) if not curve.fails]
+        own = np.array([self.curves[place].final for place in full])
+        predicted = np.array([curve[best_epoch(curve.tolist())] for curve in self._surrogate.unseen[full]])
         return [_spearman(own[:, at], predicted[:, at]) for at in range(own.shape[1])]
 
     def _volume(self, finals: Floats) -> float:
@@ -124,7 +123,7 @@ def read_recorded(folder: Path, objectives: tuple[str, ...]) -> Recorded:
     StudyError
         No study, or one of another schema version.
     ConfigError
-        An objective that was not recorded, or fewer than `FEWEST` full curves.
+        An objective that was not recorded, fewer than `FEWEST` full curves, or scikit-learn is lacking.
     """
     study = open_study(folder)
     record = read_config(study)
@@ -158,7 +157,13 @@ def read_recorded(folder: Path, objectives: tuple[str, ...]) -> Recorded:
             f"{folder} holds {len(full)} trials that reported {' and '.join(wanted)} to the last epoch, but a"
             f" simulation needs {FEWEST} or more: record a study with --scheduler none, or take other objectives."
         )
-    return Recorded(str(folder), plan.space, wanted, plan.epochs, configurations, left_out)
+    try:
+        return Recorded(str(folder), plan.space, wanted, plan.epochs, configurations, left_out)
+    except ImportError:
+        raise ConfigError(
+            f"the table is {folder}, and what it did not record is answered by scikit-learn, which is not installed:"
+            " pip install -e '.[simulate]', or take a function such as hartmann6."
+        ) from None
 
 
 def _curve(
@@ -196,43 +201,5 @@ def _spearman(one: Floats, other: Floats) -> float:
     return float(np.corrcoef(ranks(one), ranks(other))[0, 1])
 
 
-class _Measure:
-    """How far configurations of a space are from the recorded ones."""
-
-    def __init__(self, space: Space, configurations: Sequence[Mapping[str, Value]]) -> None:
-        self._space = {
-            name: parameter for name, parameter in space.items() if not parameter.distribution.single()
-        }
-        self._numeric = np.array(
-            [
-                not isinstance(parameter.distribution, CategoricalDistribution)
-                for parameter in self._space.values()
-            ]
-        )
-        self._recorded = np.array([self._place(params) for params in configurations])
-
-    def distances(self, params: Mapping[str, Value]) -> Floats:
-        """Of a configuration to each recorded one, float64 [n], 0 to 1."""
-        own = self._place(params)
-        apart = np.where(
-            self._numeric, np.abs(self._recorded - own), (self._recorded != own).astype(np.float64)
-        )
-        lacking = np.isnan(own).astype(int) + np.isnan(self._recorded)
-        apart = np.where(lacking == 1, 1.0, np.where(lacking == 2, 0.0, apart))
-        return np.asarray(apart.mean(axis=1))
-
-    def _place(self, params: Mapping[str, Value]) -> Floats:
-        """Each parameter as a share of its range, or the number of its choice; NaN where it is lacking."""
-        return np.array([_share(parameter, params.get(name)) for name, parameter in self._space.items()])
-
-
-def _share(parameter: Parameter, value: Value | None) -> float:
-    distribution = parameter.distribution
-    if value is None:
-        return math.nan
-    if isinstance(distribution, CategoricalDistribution):
-        return float(distribution.choices.index(value))
-    number, low, high = float(value), float(distribution.low), float(distribution.high)
-    if distribution.log:
-        number, low, high = math.log(number), math.log(low), math.log(high)
-    return (number - low) / (high - low)
+def _key(params: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
+    return tuple(sorted(params.items()))

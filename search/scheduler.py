@@ -4,6 +4,7 @@ Tune starts what is PENDING by itself. It asks a scheduler which trial to run, a
 that was promoted. A trial that pauses leaves its actor to others; its state is on the storage since its last epoch.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search.stopping import Decision, Stopper
 from trainables.best import values_of
+
+_LOOKED_AT = 16
+"""Active trials looked at whenever Tune asks what to run, which it does many times a second."""
 
 
 class StudyScheduler(FIFOScheduler):
@@ -52,6 +56,7 @@ class StudyScheduler(FIFOScheduler):
         # By the study's number. Those that run or wait for Tune to start them are few; the paused may be thousands.
         self._active: dict[int, Trial] = {}
         self._paused: dict[int, Trial] = {}
+        self._turns: deque[int] = deque()
         self._promoted: int | None = None
 
     @property
@@ -76,7 +81,7 @@ class StudyScheduler(FIFOScheduler):
             trial.set_status(Trial.PAUSED)
             self._paused[number] = trial
         else:
-            self._active[number] = trial
+            self._activate(number, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Let the trial go on, pause it or stop it."""
@@ -115,8 +120,7 @@ class StudyScheduler(FIFOScheduler):
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """Give the promoted trial, if a slot is free; end what is left paused once nothing can promote it."""
-        # Tune ends some trials without a word, such as one whose actor cannot be reset.
-        self._active = {number: trial for number, trial in self._active.items() if not trial.is_finished()}
+        self._drop_ended()
         if self.active >= self._concurrency:
             return None
         number = self._next_promoted()
@@ -131,6 +135,21 @@ class StudyScheduler(FIFOScheduler):
         """Say how many trials are paused."""
         return f"{self.paused} trials paused"
 
+    def _drop_ended(self) -> None:
+        """Look at a few active trials, in turn: Tune ends some without a word, as when an actor is not reset."""
+        for _ in range(min(_LOOKED_AT, len(self._turns))):
+            number = self._turns.popleft()
+            trial = self._active.get(number)
+            if trial is None or trial.is_finished():
+                self._active.pop(number, None)
+            else:
+                self._turns.append(number)
+
+    def _activate(self, number: int, trial: Trial) -> None:
+        self._active[number] = trial
+        if number not in self._turns:
+            self._turns.append(number)
+
     def _next_promoted(self) -> int | None:
         """Give the trial that was promoted and has not started since; it may not have been added yet."""
         exhausted = self._is_exhausted()
@@ -144,8 +163,9 @@ class StudyScheduler(FIFOScheduler):
 
     def _start(self, number: int) -> Trial:
         self._promoted = None
-        self._active[number] = self._paused.pop(number)
-        return self._active[number]
+        trial = self._paused.pop(number)
+        self._activate(number, trial)
+        return trial
 
     def _values(self, result: dict[str, Any]) -> tuple[float, ...]:
         return values_of(result, self._objectives)

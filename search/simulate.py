@@ -50,7 +50,7 @@ class Command:
     out: Path
     """Folder for table.csv and regret.png."""
 
-    scheduler: tuple[SchedulerName, ...] = ("asha", "none", "stock")
+    scheduler: tuple[SchedulerName, ...] = ("asha-promote", "none", "stock")
     """How weak trials are stopped; stock is Tune's own scheduler with Tune's own Optuna searcher."""
 
     searcher: tuple[SearcherName, ...] = ("tpe",)
@@ -75,8 +75,8 @@ class Command:
     eta: tuple[int, ...] = (Method.eta,)
     """Of the trials at a rung one in so many goes on."""
 
-    grace: tuple[int, ...] = (Method.grace,)
-    """Epochs before a trial can be stopped."""
+    grace: tuple[int, ...] = ()
+    """Epochs before a trial can be stopped. By default as in a study of as many epochs."""
 
     smoothing: tuple[int, ...] = (Method.smoothing,)
     """Epochs over which trials are compared at a rung."""
@@ -156,7 +156,7 @@ def make_tasks(command: Command, problems: Sequence[Problem]) -> list[Task]:
         schedulers=command.scheduler,
         searchers=command.searcher,
         eta=command.eta,
-        grace=command.grace,
+        grace=command.grace or (None,),
         smoothing=command.smoothing,
         startup=command.startup,
     )
@@ -223,7 +223,7 @@ def _check_command(command: Command) -> None:
         for value in values if isinstance(values, tuple) else (values,):
             if value is not None and value < least:
                 raise ConfigError(f"{flag(name)} is {value}, but must be {least} or more.")
-    for name in ("scheduler", "searcher", "workers", "eta", "grace", "smoothing", "startup"):
+    for name in ("scheduler", "searcher", "workers", "eta", "smoothing", "startup"):
         if not getattr(command, name):
             raise ConfigError(f"{flag(name)} is empty, but must name one or more.")
     if command.worker_hours is not None and not 0 < command.worker_hours < math.inf:
@@ -241,7 +241,7 @@ def _check(problem: Problem, compared: Sequence[Method]) -> None:
                 f"--searcher is cmaes, but {problem.name} has the objectives {' and '.join(problem.objectives)},"
                 " and it knows one alone: name one with --objective, or take tpe, gp or nsga2."
             )
-        if method.matters("grace") and method.grace >= problem.epochs:
+        if method.matters("grace") and method.grace is not None and method.grace >= problem.epochs:
             raise ConfigError(
                 f"--grace is {method.grace}, but must be below the {problem.epochs} epochs of {problem.name}."
             )

@@ -132,6 +132,11 @@ def make_stopper(kind: Kind, *, epochs: int, eta: int, grace: int, smoothing: in
     return Halving([rungs[len(rungs) - s :] for s in halvings], sizes, eta, smoothing, seed)
 
 
+def default_grace(epochs: int) -> int:
+    """The lowest rung of trials of so many epochs: before a ninth of them most curves say little."""
+    return max(1, epochs // 9)
+
+
 class Halving:
     """Successive halving that stops trials, in one bracket or several.
 

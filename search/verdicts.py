@@ -166,7 +166,7 @@ def _cells(verdict: Verdict, first: bool) -> tuple[str, ...]:
 
 
 def _interval(estimate: Estimate, sign: str) -> str:
-    value, low, high = (f"{100 * share:{sign}.3g}" for share in (estimate.value, estimate.low, estimate.high))
+    value, low, high = (f"{100 * share:{sign}.2g}" for share in (estimate.value, estimate.low, estimate.high))
     return f"{value} [{low}, {high}]"
 
 

@@ -238,7 +238,7 @@ class VirtualCluster:
         self._trials.append(trial)
         self._live.add(trial)
         self._pending.append(trial)
-        self._watch.trials = len(self._trials)
+        self._watch.started(len(self._trials))
         self._watch.add("proposals", 1)
         self._decide(self._scheduler.on_trial_add, trial)
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -75,41 +76,59 @@ def test_configurations_of_a_table_are_answered_exactly(table):
             assert not curve.fails
 
 
-def test_another_configuration_has_its_nearest_neighbours_curve(table):
+def finals(problem, params, draws=200):
+    return np.array([problem.curve(params, seed).final[0] for seed in range(draws)])
+
+
+def test_another_configuration_is_answered_by_what_trees_learned_of_the_recorded(table):
+    # Final values are 1 + 10 |dropout - 0.25|: 1.1 at 0.26, 3.1 at 0.46. The standard error of a mean is 0.06.
     problem = open_problem(str(table))
-    near = {**problem.configurations[6], "dropout": 0.26}
-    curve, neighbours = problem.curve(near, 0), problem.curve(problem.configurations[6], 0)
-    assert np.array_equal(curve.values, neighbours.values)
-    assert curve.final == neighbours.final
+    best = problem.configurations[6]
+    near, far = (finals(problem, {**best, "dropout": dropout}) for dropout in (0.26, 0.46))
+    assert near.mean() < 2 < 2.5 < far.mean()
 
 
-def test_how_well_neighbours_predict_is_said(table):
+def test_another_configuration_has_one_curve_for_a_seed_and_others_for_others(table):
+    problem = open_problem(str(table))
+    params = {**problem.configurations[6], "dropout": 0.26}
+    first = problem.curve(params, 7)
+    again = problem.curve(dict(reversed(params.items())), 7)
+    assert np.array_equal(first.values, again.values)
+    assert first.final == first.values.min()
+    assert first.seconds == pytest.approx([2.0] * 4)
+    assert not np.array_equal(first.values, problem.curve(params, 8).values)
+
+
+def test_other_configurations_vary_as_the_recorded_do(table):
+    problem = open_problem(str(table))
+    source = np.random.default_rng(0)
+    drawn = [
+        problem.curve({**problem.configurations[0], "dropout": source.uniform(0, 0.5)}, 0).final[0]
+        for _ in range(400)
+    ]
+    recorded = [curve.final[0] for curve in problem.curves]
+    assert np.std(drawn) == pytest.approx(np.std(recorded), rel=0.25)
+    assert np.median(drawn) == pytest.approx(np.median(recorded), rel=0.25)
+
+
+def test_how_well_trees_predict_is_said(table):
     problem = open_problem(str(table))
     # Along one parameter, 12 points with one minimum: all but the lowest three or so are ranked as they should be.
     (correlation,) = problem.rank_correlations()
-    assert correlation > 0.8
+    assert correlation > 0.7
     assert f"val_swd {correlation:+.2f}" in problem.note
 
 
-def test_a_logarithmic_parameter_is_compared_on_its_own_scale(write_table):
-    # From 1e-4 to 5e-3, 7e-4 is nearer to 2e-3 than to 1.5e-4 on a log scale, and on a plain one the other way.
-    rates = [1.5e-4, 2e-3, *[5e-3] * 6]
+def test_a_parameter_that_only_some_configurations_have_tells_them_apart(write_table):
     folder = write_table(
-        [({"learning_rate": rate}, "COMPLETE", [9, 9, 9, at + 1]) for at, rate in enumerate(rates)]
+        [({"dropout": None}, "COMPLETE", [9, 9, 9, 2 + 0.1 * at]) for at in range(6)]
+        + [({"dropout": 0.1 * at}, "COMPLETE", [9, 9, 9, 6 + 0.1 * at]) for at in range(6)]
     )
     problem = open_problem(str(folder))
-    assert problem.curve({**problem.configurations[0], "learning_rate": 7e-4}, 0).final == [2]
-
-
-def test_a_parameter_that_only_one_configuration_has_counts_as_far_apart(write_table):
-    dropouts = [None, 0.0, *[0.5] * 6]
-    folder = write_table(
-        [({"dropout": dropout}, "COMPLETE", [9, 9, 9, at + 1]) for at, dropout in enumerate(dropouts)]
-    )
-    problem = open_problem(str(folder))
-    without = {name: value for name, value in problem.configurations[1].items() if name != "dropout"}
-    assert problem.curve({**without, "dropout": 0.2}, 0).final == [2]
-    assert problem.curve(without, 0).final == [1]
+    # Not recorded as it is, so that it is not answered by the record.
+    without = {**problem.configurations[0], "learning_rate": 1.1e-3}
+    assert finals(problem, without).mean() < 3
+    assert finals(problem, {**without, "dropout": 0.25}).mean() > 5
 
 
 def test_a_trial_that_failed_fails_and_one_that_was_stopped_is_left_out(write_table):
@@ -134,9 +153,23 @@ def test_a_trial_that_failed_fails_and_one_that_was_stopped_is_left_out(write_ta
         assert len(curve.seconds) == epochs + 1
         assert np.isfinite(curve.seconds).all()
         assert curve.final == [final]
-    near = problem.curve({**problem.configurations[10], "dropout": 0.452}, 0)
-    assert near.fails
-    assert len(near.values) == 0
+    fails = [
+        np.mean(
+            [
+                problem.curve({**problem.configurations[0], "dropout": dropout}, seed).fails
+                for seed in range(200)
+            ]
+        )
+        for dropout in (0.01, 0.452)
+    ]
+    assert fails[0] == 0
+    assert fails[1] > 0.7
+
+
+def test_a_table_without_scikit_learn_says_how_to_install_it(table, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
+    with pytest.raises(ConfigError, match=r"scikit-learn.*\[simulate\]"):
+        open_problem(str(table))
 
 
 def test_the_regret_of_several_objectives_is_the_share_of_hypervolume_that_lacks(table):

@@ -52,9 +52,9 @@ def test_processors_limit_the_trials_at_once_too():
 
 @pytest.mark.parametrize(
     ("epochs", "rungs"),
-    [(1, ()), (2, (1,)), (3, (2,)), (8, (2, 4)), (9, (2, 4, 8)), (36, (4, 8, 16, 32)), (60, (7, 14, 28, 56))],
+    [(1, ()), (2, (1,)), (3, (1,)), (9, (1, 3)), (16, (1, 3, 9)), (36, (4, 12)), (60, (6, 18, 54))],
 )
-def test_rungs_are_a_factor_of_two_apart_and_before_the_last_epoch(epochs, rungs):
+def test_rungs_begin_at_a_ninth_of_the_epochs_and_are_a_factor_of_three_apart(epochs, rungs):
     assert plan(epochs=epochs).rungs == rungs
 
 

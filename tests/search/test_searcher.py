@@ -170,6 +170,7 @@ for _name, _value in (
     [
         ("tpe", ("val_swd",)),
         ("tpe", PAIR),
+        ("gp", ("val_swd",)),
         ("random", PAIR),
         ("cmaes", ("val_swd",)),
         ("nsga2", PAIR),
@@ -177,6 +178,8 @@ for _name, _value in (
     ],
 )
 def test_the_same_seed_gives_the_same_trials_in_one_go_or_resumed(tmp_path, kind, objectives):
+    if kind == "gp":
+        pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[samplers]'")
     space = SMALL if kind == "grid" else SPACE
 
     def points(name, seed, restarts):
@@ -247,6 +250,23 @@ def test_tpe_learns_from_stopped_trials(path, objectives):
     assert sum(value > 100 for value in later) >= 14
 
 
+@pytest.mark.parametrize("objectives", [("val_swd",), PAIR], ids=["one objective", "two objectives"])
+def test_tpe_learns_from_trials_that_run_or_wait(path, objectives):
+    # As above. Optuna by itself would stay away from all of them, and from lambda near 500 most of all.
+    searcher, _ = make_searcher(path, objectives=objectives, trials=100)
+    for number in range(40):
+        configuration = searcher.suggest(str(number))
+        distance = abs(math.log(configuration["params"]["lambda"] / 500))
+        values = (distance, 2 * distance)[: len(objectives)]
+        searcher.on_trial_result(str(number), result(1, values, objectives))
+    worst = (1.0,) * len(objectives)
+    later = [
+        run_trial(searcher, f"later {number}", [worst], objectives)["params"]["lambda"]
+        for number in range(20)
+    ]
+    assert sum(value > 100 for value in later) >= 14
+
+
 @pytest.mark.parametrize(("improves", "near"), [(True, True), (False, False)])
 def test_a_stopped_trial_is_worth_what_it_would_have_come_to(path, improves, near):
     # Trials with a high lambda run from 6 to their end, those with a low one are stopped at 5 after the first epoch.
@@ -266,11 +286,26 @@ def test_a_stopped_trial_is_worth_what_it_would_have_come_to(path, improves, nea
     assert (sum(value < 100 for value in later) >= 13) == near
 
 
-def test_a_proposal_costs_the_same_when_there_are_very_many_trials(path):
+@pytest.mark.parametrize("fate", ["stopped", "paused", "silent"])
+def test_a_proposal_costs_the_same_when_there_are_very_many_trials(fate):
     # Seen through how many trials the sampler is told of.
     proposals = Proposals("tpe", SPACE, objectives=1, epochs=3, seed=0, startup=6)
     for number in range(1200):
         proposals.propose(number, POINTS[0].params)
-        proposals.report(number, 1, (float(number % 10),))
-        proposals.end(number, TrialState.PRUNED)
-    assert proposals.size < 600
+        if fate != "silent":
+            proposals.report(number, 1, (float(number % 10),))
+        if fate == "stopped":
+            proposals.end(number, TrialState.PRUNED)
+    assert proposals.size <= 500
+
+
+def test_a_trial_of_very_many_is_shown_to_the_sampler_again_once_it_ends():
+    proposals = Proposals("tpe", SPACE, objectives=1, epochs=3, seed=0, startup=6)
+    for number in range(600):
+        proposals.propose(number, POINTS[0].params)
+        proposals.report(number, 1, (float(number),))
+    before = proposals.size
+    # Neither among the best nor among the newest, until now.
+    proposals.report(100, 2, (0.5,))
+    assert proposals.end(100, TrialState.PRUNED) == (0.5,)
+    assert proposals.size == before + 1

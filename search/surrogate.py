@@ -1,0 +1,169 @@
+"""What training a configuration would show, judged by the recorded ones: an ensemble of trees and its own errors.
+
+The expected curve is the mean of 100 extremely randomised trees (Geurts et al. 2006, "Extremely randomized trees").
+What trainings of the same parameters differ by, and epochs of the same training, comes on top: the whole curve of
+errors that trees make on one of the recorded configurations, drawn at random, when they have not seen it (10-fold
+cross-validation). The errors are scaled so that both together vary as much as the record does. So early epochs tell
+as much of the last as they did, many configurations are near the best, and a search finds them by their parameters
+as far as trees can.
+
+Values are compared as logarithms where all are above 0. A configuration fails with the trees' probability, as one of
+the recorded ones did; failed ones count as the worst of each epoch that they did not reach.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import CategoricalDistribution
+
+from search.curves import Curve, Floats
+from spaces import Space, Value
+from trainables.best import best_epoch
+
+_TREES, _FOLDS = 100, 10
+
+
+class Surrogate:
+    """Answers any configuration of a space.
+
+    Parameters
+    ----------
+    space
+        What configurations are drawn from.
+    epochs
+        Of a full curve.
+    configurations, curves
+        The recorded ones, n of each; some may fail, not all.
+
+    Raises
+    ------
+    ImportError
+        scikit-learn is not installed.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        epochs: int,
+        configurations: Sequence[Mapping[str, Value]],
+        curves: Sequence[Curve],
+    ) -> None:
+        self._space = {
+            name: parameter for name, parameter in space.items() if not parameter.distribution.single()
+        }
+        places = np.array([self._place(params) for params in configurations])
+        fails = np.array([[float(curve.fails)] for curve in curves])
+        self._failed = [curve for curve in curves if curve.fails]
+        values = _filled(curves, epochs)
+        self._logarithmic = bool((values > 0).all())
+        if self._logarithmic:
+            values = np.log(values)
+        self._center = values.mean(axis=0)
+        self._scale = np.maximum(values.std(axis=0), np.finfo(np.float32).tiny)
+        targets = np.hstack([((values - self._center) / self._scale).reshape(len(curves), -1), fails])
+        self._expect = _Trees(places, targets)
+        self._pace = _Trees(places, np.log([[curve.seconds.mean()] for curve in curves]))
+        unseen = self._values(_unseen(places, targets))
+        errors = (values - unseen)[~fails[:, 0].astype(bool)]
+        # By objective, over all epochs together: a curve of errors keeps its shape.
+        recorded, explained, missed = (part.var(axis=0).sum(axis=0) for part in (values, unseen, errors))
+        share = np.sqrt(np.clip((recorded - explained) / np.maximum(missed, np.finfo(np.float32).tiny), 0, 1))
+        self._errors = share * (errors - errors.mean(axis=0))
+        self.unseen = self._plain(unseen)
+        """float64 [n, epochs, objectives], the expected curves of the recorded configurations, by trees that have not
+        seen them."""
+
+    def curve(self, params: Mapping[str, Value], source: np.random.Generator) -> Curve:
+        """A curve of a configuration; what it owes to chance is drawn from `source`."""
+        place = self._place(params)
+        expected = self._expect(place)
+        error = self._errors[source.integers(len(self._errors))]
+        if source.random() < expected[-1]:
+            return self._failed[source.integers(len(self._failed))]
+        values = self._plain(self._values(expected[None])[0] + error)
+        seconds = np.full(len(values), np.exp(self._pace(place)[0]))
+        return Curve(values, seconds, values[best_epoch(values.tolist())])
+
+    def _values(self, targets: Floats) -> Floats:
+        """What the trees answer `[n, targets]` as values `[n, epochs, objectives]`."""
+        return self._center + self._scale * targets[:, :-1].reshape(-1, *self._center.shape)
+
+    def _plain(self, values: Floats) -> Floats:
+        return np.exp(values) if self._logarithmic else values
+
+    def _place(self, params: Mapping[str, Value]) -> NDArray[np.float32]:
+        """The numbers that trees split by: -1 for a parameter that is lacking, one for each choice of a category."""
+        numbers: list[float] = []
+        for name, parameter in self._space.items():
+            value, distribution = params.get(name), parameter.distribution
+            if isinstance(distribution, CategoricalDistribution):
+                numbers += [float(value is not None and choice == value) for choice in distribution.choices]
+            elif value is None:
+                numbers.append(-1.0)
+            else:
+                number, low, high = float(value), float(distribution.low), float(distribution.high)
+                if distribution.log:
+                    number, low, high = np.log([number, low, high]).tolist()
+                numbers.append((number - low) / (high - low))
+        return np.array(numbers, dtype=np.float32)
+
+
+class _Trees:
+    """Fitted trees as plain arrays: asked of one place at a time, they answer a hundred times as fast."""
+
+    def __init__(self, places: NDArray[np.float32], targets: Floats) -> None:
+        trees = [tree.tree_ for tree in _fitted(places, targets).estimators_]
+        counts = [tree.node_count for tree in trees]
+        self._roots = np.cumsum([0, *counts[:-1]])
+        self._feature = np.concatenate([tree.feature for tree in trees])
+        self._threshold = np.concatenate([tree.threshold for tree in trees])
+        # A leaf's children are itself.
+        own, offset = np.arange(len(self._feature)), np.repeat(self._roots, counts)
+        self._children = np.array(
+            [
+                np.where(
+                    self._feature < 0, own, offset + np.concatenate([getattr(tree, side) for tree in trees])
+                )
+                for side in ("children_left", "children_right")
+            ]
+        )
+        self._depth = max(tree.max_depth for tree in trees)
+        self._answers = np.concatenate([tree.value[:, :, 0] for tree in trees])
+
+    def __call__(self, place: NDArray[np.float32]) -> Floats:
+        """The mean of the trees' answers, float64 [targets]."""
+        nodes = self._roots
+        for _ in range(self._depth):
+            right = place[self._feature[nodes]] > self._threshold[nodes]
+            nodes = self._children[right.astype(np.intp), nodes]
+        return np.asarray(self._answers[nodes].mean(axis=0))
+
+
+def _filled(curves: Sequence[Curve], epochs: int) -> Floats:
+    """The values, float64 [n, epochs, objectives]; of epochs that were not reached the worst of all others."""
+    filled = np.full((len(curves), epochs, len(curves[0].final)), np.nan)
+    for place, curve in enumerate(curves):
+        filled[place, : len(curve.values)] = curve.values
+    return np.where(np.isnan(filled), np.nanmax(filled, axis=0), filled)
+
+
+def _fitted(places: NDArray[np.float32], targets: Floats) -> Any:
+    # Here, because it takes a second to load.
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    # It warns of a single target that has an axis of its own.
+    return ExtraTreesRegressor(_TREES, random_state=0).fit(
+        places, targets[:, 0] if targets.shape[1] == 1 else targets
+    )
+
+
+def _unseen(places: NDArray[np.float32], targets: Floats) -> Floats:
+    """What trees that have not seen a configuration say of it, of all configurations, float64 [n, targets]."""
+    predicted = np.empty_like(targets)
+    order = np.random.default_rng(0).permutation(len(places))
+    for fold in np.array_split(order, min(_FOLDS, len(places))):
+        rest = np.setdiff1d(order, fold)
+        predicted[fold] = _fitted(places[rest], targets[rest]).predict(places[fold])
+    return predicted
