@@ -181,15 +181,11 @@ class Proposals:
         gains = self._gains()
         frozen = self._study._storage.get_all_trials(self._study._study_id, deepcopy=False)
         for trial, known in zip(frozen, self._members, strict=True):
-            self._tell(trial, known, gains)
-
-    def _tell(self, trial: FrozenTrial, known: Known, gains: Mapping[int, Values]) -> None:
-        """Set a trial's state and values in the sampler's study."""
-        values = self._worth(known, gains)
-        if values is not None:
-            trial.state, trial.values = TrialState.COMPLETE, values
-        elif known.state != TrialState.RUNNING:
-            trial.state = TrialState.FAIL
+            values = self._worth(known, gains)
+            if values is not None:
+                trial.state, trial.values = TrialState.COMPLETE, values
+            elif known.state != TrialState.RUNNING:
+                trial.state = TrialState.FAIL
 
     def _gains(self) -> dict[int, Values]:
         """By epoch, what a trial still changes from there to its end, as far as others have come."""
