@@ -1,1 +1,1 @@
-"""Files that bring clusters up, and the versions they pin."""
+"""Files that bring clusters up, their check, and the versions they pin."""

@@ -41,7 +41,7 @@ def launcher_findings(config: Mapping[str, Any], folder: Path) -> Iterator[Findi
     yield from refusals
     # With Ray's defaults, which nodes get as well, only where the file is silent.
     complete = {**prepared, **config}
-    yield from _workers(prepared)
+    yield from _workers(prepared or config)
     yield from unknown_keys(config)
     yield from _mounts(config, folder)
     yield from _dashboard(complete)
@@ -67,10 +67,10 @@ def _as_ray_reads(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[Findi
     return prepared, []
 
 
-def _workers(prepared: Mapping[str, Any]) -> Iterator[Finding]:
-    for name, kind in mapping(prepared, "available_node_types").items():
-        least, most = kind["min_workers"], kind["max_workers"]
-        if least > most:
+def _workers(config: Mapping[str, Any]) -> Iterator[Finding]:
+    for name, kind in mapping(config, "available_node_types").items():
+        least, most = within(kind, "min_workers"), within(kind, "max_workers")
+        if isinstance(least, int) and isinstance(most, int) and least > most:
             yield Finding(
                 place("available_node_types", name, "min_workers"),
                 f"is {least}, but must be at most max_workers, which is {most}: lower it, or raise that.",

@@ -298,7 +298,7 @@ SECRETS = {
         ((*HEAD, "template", "spec", "containers", 0, "env"), [{"name": "KAGGLE_TOKEN", "value": "x1y2z3"}]),
     ),
     "a secret of Kubernetes": (
-        "kuberay.yaml", (("+",), {"apiVersion": "v1", "kind": "Secret", "stringData": {"auth_token": "x1y2z3"}})
+        "kuberay.yaml", (("+",), {"apiVersion": "v1", "kind": "Secret", "stringData": {"key": "x1y2z3"}})
     ),
 }  # fmt: skip
 
@@ -346,13 +346,20 @@ def test_the_operators_own_policy_shields_a_dashboard(check):
     assert check("kuberay.yaml", *edits) == []
 
 
-def test_the_cluster_of_a_job_is_checked_as_well(check):
-    spec = next(iter(yaml.safe_load_all((CLUSTER / "kuberay.yaml").read_text().split("---")[RAY_CLUSTER])))[
-        "spec"
-    ]
-    del spec["authOptions"]
-    (line,) = check("kuberay.yaml", ((RAY_JOB, "spec", "rayClusterSpec"), spec))
-    assert line.startswith("RayJob colorization-search: spec.rayClusterSpec.authOptions.mode is None")
+def test_the_cluster_of_a_job_is_checked_as_well_and_no_policy_can_name_it(check):
+    cluster = yaml.safe_load((CLUSTER / "kuberay.yaml").read_text().split("\n---\n")[RAY_CLUSTER])
+    del cluster["spec"]["authOptions"]
+    dashboard, token = check("kuberay.yaml", ((RAY_JOB, "spec", "rayClusterSpec"), cluster["spec"]))
+    assert dashboard.startswith(
+        "RayJob colorization-search: spec.rayClusterSpec.headGroupSpec.rayStartParams.dashboard-host is 0.0.0.0"
+    )
+    assert token.startswith("RayJob colorization-search: spec.rayClusterSpec.authOptions.mode is None")
+
+
+def test_each_broken_thing_of_a_file_is_found_even_where_ray_refuses_it(check):
+    refused, bounds = check("cluster.yaml", ((*GPU_SPOT, "min_workers"), 9))
+    assert refused.startswith("the file is refused by Ray")
+    assert bounds.startswith("available_node_types.gpu-spot.min_workers is 9")
 
 
 @pytest.mark.parametrize("provider", ["aws", "gcp", "azure"])
