@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray import tune
+from ray.tune.experiment import Trial
 from rich.console import Console
 
 from results.store import StudyWriter
@@ -22,7 +23,7 @@ from search.live import Display, Lines, Screen
 from search.plan import Plan
 from search.progress import Progress
 from search.proposals import Proposals
-from search.record import Brake, Recorder, failure_reason
+from search.record import Brake, Recorder, failure_reason, lost_its_machine
 from search.resume import show, take_up
 from search.scheduler import StudyScheduler
 from search.searcher import OptunaSearcher
@@ -129,7 +130,7 @@ def conduct(
         objectives,
         concurrency=plan.concurrency,
         is_exhausted=lambda: searcher.is_exhausted,
-        on_failure=lambda trial: searcher.explain(trial.config["number"], failure_reason(trial)),
+        on_failure=lambda trial: _goes_on(trial, searcher),
     )
     brake = Brake(budget)
     recorder = Recorder(
@@ -169,3 +170,14 @@ def conduct(
         used_up=brake.used_up or (None if searcher.all_begun else budget.shortage(0)),
         seconds=progress.seconds,
     )
+
+
+def _goes_on(trial: Trial, searcher: OptunaSearcher) -> bool:
+    """Tell the searcher what becomes of a trial that ended with an error: whether it is to go on."""
+    config = trial.config
+    goes_on = lost_its_machine(trial)
+    if goes_on:
+        searcher.take_back(config["number"], config["params"], config["reference"])
+    else:
+        searcher.explain(config["number"], failure_reason(trial))
+    return goes_on

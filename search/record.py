@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import cloudpickle
+from ray.exceptions import ActorUnavailableError, RayActorError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
@@ -144,8 +145,11 @@ class Recorder(Callback):
         self._end(trial, "PRUNED" if stopped else "COMPLETE", None)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Enter that the trial failed, and why."""
-        self._end(trial, "FAIL", failure_reason(trial))
+        """Enter that the trial failed, and why; one that lost its machine has not failed and is to go on."""
+        if lost_its_machine(trial):
+            self._display.noticed(trial.config["number"], "its machine was lost; it goes on elsewhere")
+        else:
+            self._end(trial, "FAIL", failure_reason(trial))
 
     def _end(self, trial: Trial, state: str, reason: str | None) -> None:
         number = trial.config["number"]
@@ -200,6 +204,15 @@ def trial_row(
         row["trainable_encoder_parameters"] = rows[-1].get("trainable_encoder_parameters")
         row |= {metric: best[metric] for metric in METRICS if metric in best}
     return row
+
+
+def lost_its_machine(trial: Trial) -> bool:
+    """Whether a trial ended because the machine it ran on died or fell silent, not by anything of its own."""
+    error = _error(trial)
+    # Ray has no type for it. Before the cluster knows of a death, the actor's connections are seen to end.
+    return isinstance(error, ActorUnavailableError) or (
+        isinstance(error, RayActorError) and "its node has died" in str(error)
+    )
 
 
 def failure_reason(trial: Trial) -> str:

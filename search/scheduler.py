@@ -35,7 +35,7 @@ class StudyScheduler(FIFOScheduler):
     is_exhausted
         Whether no more trials will be added.
     on_failure
-        Is called with a trial that failed, before the searcher hears of it.
+        Is called with a trial that failed, before the searcher hears of it, and says whether it is to go on.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class StudyScheduler(FIFOScheduler):
         *,
         concurrency: int,
         is_exhausted: Callable[[], bool],
-        on_failure: Callable[[Trial], None] = lambda _: None,
+        on_failure: Callable[[Trial], bool] = lambda _: False,
     ) -> None:
         super().__init__()
         self._stopper = stopper
@@ -108,10 +108,11 @@ class StudyScheduler(FIFOScheduler):
             self._stopper.record(trial.config["number"], result["epoch"], self._values(result))
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """Never promote a trial that failed."""
-        self._on_failure(trial)
+        """Never promote a trial that failed, unless it is to go on: then it is added again."""
+        goes_on = self._on_failure(trial)
         self._end(trial)
-        self._stopper.forget(trial.config["number"])
+        if not goes_on:
+            self._stopper.forget(trial.config["number"])
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
         """Never promote a trial that ended while it was paused or not started yet."""

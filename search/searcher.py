@@ -6,7 +6,7 @@ reports every epoch and ends each trial as COMPLETE, PRUNED or FAIL.
 
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -72,8 +72,12 @@ class OptunaSearcher(Searcher):
         self._may_start = may_start
         self._affordable = affordable
         self._configure = configure
-        self._paused = paused
-        self._unfinished = deque(sorted(unfinished, key=lambda trial: trial.number not in paused))
+        self._paused = set(paused)
+        self._unfinished = deque(
+            (trial.number, dict(trial.params), trial.user_attrs.get(REFERENCE))
+            for trial in sorted(unfinished, key=lambda trial: trial.number not in paused)
+        )
+        """Trials to hand out before all others: their numbers, parameters and references."""
         begun = journal.trials() if journal is not None else []
         self._begun = len(begun)
         known = {trial.user_attrs.get(POINT) for trial in begun}
@@ -101,18 +105,21 @@ class OptunaSearcher(Searcher):
         """Tell why a trial is about to end as failed."""
         self._reasons[number] = reason
 
+    def take_back(self, number: int, params: Mapping[str, Value], reference: str | None) -> None:
+        """Have a trial that is about to end handed out again before all others: it has not failed."""
+        self._paused.discard(number)
+        self._unfinished.append((number, dict(params), reference))
+
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Give the configuration of the next trial, or None for not now, or say that there will be none."""
         if self.is_exhausted:
             # Once told that the search is over, Tune keeps no process for a paused trial that is promoted later.
             return None if self._numbers else str(Searcher.FINISHED)
-        waits = bool(self._unfinished) and self._unfinished[0].number in self._paused
+        waits = bool(self._unfinished) and self._unfinished[0][0] in self._paused
         if not waits and self._may_start() <= 0:
             return None
         if self._unfinished:
-            frozen = self._unfinished.popleft()
-            number, params = frozen.number, dict(frozen.params)
-            reference = frozen.user_attrs.get(REFERENCE)
+            number, params, reference = self._unfinished.popleft()
         else:
             number, params, reference = self._begin()
         self._numbers[trial_id] = number
@@ -138,8 +145,11 @@ class OptunaSearcher(Searcher):
         result: dict[str, Any] | None = None,
         error: bool = False,
     ) -> None:
-        """Tell the journal how the trial ended; one that was paused ends without a result."""
+        """Tell the journal how the trial ended, unless it was taken back; a paused one ends without a result."""
         number = self._numbers[trial_id]
+        if any(number == waiting for waiting, *_ in self._unfinished):
+            del self._numbers[trial_id]
+            return
         if result is not None and not error:
             if all(map(math.isfinite, self._values(result))):
                 self.on_trial_result(trial_id, result)

@@ -21,6 +21,7 @@ from search.machine import cluster, connect
 from search.plan import Plan, make_plan
 from search.precision import Precision, PrecisionCheck
 from search.pretrained import Pretrained, PretrainedCheck
+from search.sharing import check_shared
 from trainables.data.pack import PackReport, build_pack
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
     try:
         with console.status("Starting Ray"):
             dashboard = connect(config.address)
+            check_shared(config.storage)
         # With every encoder: which there are is not known yet, and does not matter to size and precision.
         provisional = make_plan(config, cluster(), ("unet", "mobilenetv2"))
         precision_check = PrecisionCheck(provisional, _recorded_precision(study_folder(config)))

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from optuna.trial import TrialState
 from PIL import Image
 
+from results.store import StudyFolder, read_config, read_epochs, read_trials
+from search.journal import Journal, epochs_of
 from trainables.data.birds import SPECIES, draw_bird
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+STATES = {TrialState.COMPLETE: "COMPLETE", TrialState.PRUNED: "PRUNED", TrialState.FAIL: "FAIL"}
 
 
 def _shared(relative):
@@ -143,3 +147,30 @@ def damage():
         path.write_bytes(content)
 
     return damage
+
+
+@pytest.fixture(scope="session")
+def accounted_for():
+    """See that every trial ended, every epoch is there once, and tables and journal agree; give the rows."""
+
+    def check(path, trials, epochs):
+        rows = {row["trial"]: row for row in read_trials(path).to_pylist()}
+        assert sorted(rows) == list(range(trials))
+        table = read_epochs(path).to_pylist()
+        seen = [(row["trial"], row["epoch"]) for row in table]
+        assert len(seen) == len(set(seen))
+        objectives = read_config(path)["objectives"]
+        journal = Journal(StudyFolder(path).journal, path.name, objectives).trials()
+        for number, row in rows.items():
+            own = [one for one in table if one["trial"] == number]
+            assert [one["epoch"] for one in own] == list(range(1, row["epochs"] + 1))
+            assert row["state"] == STATES[journal[number].state]
+            values = {one["epoch"]: tuple(one[name] for name in objectives) for one in own}
+            assert epochs_of(journal[number]) == values
+            if row["state"] == "COMPLETE":
+                assert row["epochs"] == epochs
+            if row["state"] == "PRUNED":
+                assert row["epochs"] < epochs
+        return rows
+
+    return check

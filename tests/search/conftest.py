@@ -6,13 +6,9 @@ import warnings
 from contextlib import contextmanager
 
 import pytest
-from optuna.trial import TrialState
 
-from results.store import StudyFolder, StudyWriter, read_config, read_epochs, read_trials
+from results.store import StudyWriter
 from search.config import StudyConfig
-from search.journal import Journal, epochs_of
-
-STATES = {TrialState.COMPLETE: "COMPLETE", TrialState.PRUNED: "PRUNED", TrialState.FAIL: "FAIL"}
 
 DROPOUTS = (0.0, 0.05, 0.1, 0.14, 0.18, 0.22, 0.25, 0.3, 0.34, 0.4, 0.45, 0.5)
 """Of the configurations in `table`."""
@@ -31,33 +27,6 @@ def wait_for():
             time.sleep(0.05)
 
     return wait
-
-
-@pytest.fixture(scope="session")
-def accounted_for():
-    """See that every trial ended, every epoch is there once, and tables and journal agree; give the rows."""
-
-    def check(path, trials, epochs):
-        rows = {row["trial"]: row for row in read_trials(path).to_pylist()}
-        assert sorted(rows) == list(range(trials))
-        table = read_epochs(path).to_pylist()
-        seen = [(row["trial"], row["epoch"]) for row in table]
-        assert len(seen) == len(set(seen))
-        objectives = read_config(path)["objectives"]
-        journal = Journal(StudyFolder(path).journal, path.name, objectives).trials()
-        for number, row in rows.items():
-            own = [one for one in table if one["trial"] == number]
-            assert [one["epoch"] for one in own] == list(range(1, row["epochs"] + 1))
-            assert row["state"] == STATES[journal[number].state]
-            values = {one["epoch"]: tuple(one[name] for name in objectives) for one in own}
-            assert epochs_of(journal[number]) == values
-            if row["state"] == "COMPLETE":
-                assert row["epochs"] == epochs
-            if row["state"] == "PRUNED":
-                assert row["epochs"] < epochs
-        return rows
-
-    return check
 
 
 @pytest.fixture(scope="session")

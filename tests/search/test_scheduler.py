@@ -47,7 +47,14 @@ class Session:
     """A scheduler under a controller that starts what it is told to start."""
 
     def __init__(
-        self, kind="asha-promote", recorded=(), objectives=("error",), eta=2, ended=(), concurrency=9
+        self,
+        kind="asha-promote",
+        recorded=(),
+        objectives=("error",),
+        eta=2,
+        ended=(),
+        concurrency=9,
+        on_failure=lambda trial: False,
     ):
         self.stopper = make_stopper(kind, epochs=4, eta=eta, grace=1, smoothing=1, seed=0)
         for epoch in recorded:
@@ -57,7 +64,11 @@ class Session:
         self.exhausted = False
         self.controller = Controller()
         self.scheduler = StudyScheduler(
-            self.stopper, objectives, concurrency=concurrency, is_exhausted=lambda: self.exhausted
+            self.stopper,
+            objectives,
+            concurrency=concurrency,
+            is_exhausted=lambda: self.exhausted,
+            on_failure=on_failure,
         )
         self.controller.scheduler = self.scheduler
         self.trials = {}
@@ -142,6 +153,19 @@ def test_what_nothing_can_promote_ends_when_no_trial_runs_or_comes():
     assert session.choose() == 2
     session.trials[2].status = Trial.RUNNING
     assert session.report(2, 1, error=2.0) == TrialScheduler.CONTINUE
+
+
+def test_a_trial_that_ends_with_an_error_but_goes_on_keeps_its_place():
+    session = Session(on_failure=lambda trial: True)
+    for number in range(2):
+        session.add(number)
+        session.report(number, 1, error=float(number))
+    assert session.choose() == 0
+    session.trials[0].status = Trial.ERROR
+    session.scheduler.on_trial_error(session.controller, session.trials[0])
+    assert session.choose() is None
+    session.add(0)
+    assert session.report(0, 1, error=0.0) == TrialScheduler.CONTINUE
 
 
 def test_a_last_epoch_that_is_not_finite_is_a_failure():

@@ -100,6 +100,22 @@ def test_a_failed_trial_is_told_as_failed_with_the_reason(path):
     assert "not finite: val_swd nan" in second.user_attrs["reason"]
 
 
+def test_a_trial_that_was_taken_back_is_handed_out_again_before_others_and_has_not_failed(path):
+    searcher, journal = make_searcher(path, points=POINTS[:1], trials=1)
+    first = searcher.suggest("a")
+    searcher.on_trial_result("a", result(1, 2.0))
+    searcher.take_back(0, first["params"], first["reference"])
+    searcher.on_trial_complete("a", None, error=True)
+    assert (searcher.running, searcher.is_exhausted) == (0, False)
+    assert searcher.suggest("b") == first
+    for epoch in (1, 2):
+        searcher.on_trial_result("b", result(epoch, 2.0))
+    searcher.on_trial_complete("b", result(3, 1.0))
+    (trial,) = journal.trials()
+    assert trial.state == TrialState.COMPLETE
+    assert epochs_of(trial) == {1: (2.0,), 2: (2.0,), 3: (1.0,)}
+
+
 def test_a_trial_that_does_not_report_the_objective_fails(path):
     searcher, journal = make_searcher(path)
     searcher.suggest("a")
