@@ -1,0 +1,131 @@
+"""The machine from which a cluster of test hosts is commanded, with `ray` and the file for own machines."""
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster.hosts import Host
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+RAY = Path(sys.prefix, "bin/ray")
+_NODES = """
+import json, ray
+ray.init(logging_level="ERROR", log_to_driver=False)
+print(json.dumps([node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]]))
+"""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Its hosts, head first, and a launcher with its home in `folder`, beside the hosts' disks."""
+
+    hosts: list[Host]
+    folder: Path
+
+    @property
+    def head(self) -> Host:
+        return self.hosts[0]
+
+    @property
+    def workers(self) -> list[Host]:
+        return self.hosts[1:]
+
+    @property
+    def studies(self) -> Path:
+        """What all hosts see as /mnt/studies."""
+        return self.folder / "studies"
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "launcher"
+
+    @property
+    def file(self) -> Path:
+        return self.home / "on-prem.yaml"
+
+    def prepare(self) -> None:
+        """Lay out what the top of the file asks for, the key apart, and the file with what must differ here."""
+        config: dict[str, Any] = yaml.safe_load((CHECKOUT / "cluster/on-prem.yaml").read_text())
+        config["provider"] |= {
+            "head_ip": self.head.address,
+            "worker_ips": [host.address for host in self.workers],
+        }
+        config["auth"] = {"ssh_user": "root", "ssh_private_key": str(self.folder / "key")}
+        # There is no network to install from; the hosts see this environment, but run the code that was synced.
+        install = [
+            f"ln -sfn {shlex.quote(sys.prefix)} colorization-search/.venv",
+            "echo 'export PYTHONPATH=$HOME/colorization-search' >> ~/.profile",
+        ]
+        config |= {"head_setup_commands": install, "worker_setup_commands": install}
+        self.home.mkdir()
+        self.file.write_text(yaml.safe_dump(config))
+        self.ray("get-auth-token", "--generate")
+
+    @property
+    def output(self) -> Path:
+        """What all commands of the launcher printed."""
+        return self.home / "output.log"
+
+    def start(self, *command: object) -> subprocess.Popen[bytes]:
+        """Start `ray COMMAND` on the launcher, in the folder that the file lies in."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        # Not into a pipe, which Ray's ssh holds open some seconds longer than the command runs.
+        with self.output.open("a") as output:
+            return subprocess.Popen(
+                [RAY, *map(str, command)],
+                cwd=CHECKOUT / "cluster",
+                env=kept
+                | {
+                    "HOME": str(self.home),
+                    "NO_COLOR": "1",
+                    "PATH": f"{RAY.parent}:{os.environ['PATH']}",
+                    "RAY_USAGE_STATS_ENABLED": "0",
+                    "TMPDIR": str(self.home),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def ray(self, *command: object) -> None:
+        """Run `ray COMMAND` on the launcher to its end, which must be a good one."""
+        assert self.start(*command).wait(timeout=180) == 0, self.output.read_text()[-4000:]
+
+    def cut_off(self) -> None:
+        """Kill all that the launcher runs, its connections too, as when its lid is closed."""
+        mark = f"HOME={self.home}\0".encode()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mark in (folder / "environ").read_bytes():
+                    os.kill(int(folder.name), signal.SIGKILL)
+
+    def ssh(self, host: Host, command: str, *options: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in a login shell on a host."""
+        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", *options)
+        return subprocess.run(
+            [
+                "ssh",
+                *(part for option in options for part in ("-o", option)),
+                *("-i", str(self.folder / "key"), f"root@{host.address}"),
+                f"bash --login -c {shlex.quote(command)}",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def nodes(self) -> list[str]:
+        """The names of the hosts whose Ray is alive, as the head's Ray tells."""
+        told = self.ssh(self.head, f"python -c {shlex.quote(_NODES)}")
+        return sorted(json.loads(told.stdout)) if told.returncode == 0 else []
