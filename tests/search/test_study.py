@@ -103,7 +103,15 @@ def test_a_study_stopped_by_ctrl_c_goes_on_and_loses_nothing(
     folder = StudyFolder(storage / name)
     # Nothing is stopped early, so the trial with the damaged state is sure to go on.
     process = start_search(
-        "cnn", "--name", name, *SIZE, "--encoder-weights", "none", "--scheduler", "none", start_new_session=True
+        "cnn",
+        "--name",
+        name,
+        *SIZE,
+        "--encoder-weights",
+        "none",
+        "--scheduler",
+        "none",
+        start_new_session=True,
     )
     wait_for(lambda: folder.epochs.is_dir() and len(list(folder.epochs.glob("*.parquet"))) >= 2, process)
     process.send_signal(signal.SIGINT)
