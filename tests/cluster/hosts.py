@@ -173,8 +173,8 @@ class Host:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         _wait_for(lambda: process.poll() is not None or children.read_text().split())
         self._unshare, self._init = process, int(children.read_text().split()[0])
-        _run("ip", "link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", self._init)
-        _run("ip", "link", "set", self._link, "master", BRIDGE, "up")
+        _run("ip", "link", "add", self.link, "type", "veth", "peer", "name", "eth0", "netns", self._init)
+        _run("ip", "link", "set", self.link, "master", BRIDGE, "up")
         _wait_for(self._answers)
 
     def cut_power(self) -> None:
@@ -202,7 +202,8 @@ class Host:
         os.kill(next(found), signal.SIGKILL)
 
     @property
-    def _link(self) -> str:
+    def link(self) -> str:
+        """This machine's end of its cable."""
         return f"col{self.address.rpartition('.')[2]}"
 
     def _answers(self) -> bool:
@@ -223,8 +224,9 @@ def running_hosts(addresses: Sequence[str], folder: Path) -> Iterator[list[Host]
         for number, address in enumerate(addresses)
     ]
     names = "".join(f"{host.address} {host.name}\n" for host in hosts)
-    # One of a test run that was killed may be left.
-    subprocess.run(["ip", "link", "del", BRIDGE], check=False, capture_output=True)
+    # Those of a test run that was killed may be left.
+    for link in (BRIDGE, *(host.link for host in hosts)):
+        subprocess.run(["ip", "link", "del", link], check=False, capture_output=True)
     _run("ip", "link", "add", BRIDGE, "type", "bridge")
     try:
         _run("ip", "addr", "add", f"{_gateway(addresses[0])}/24", "dev", BRIDGE)
