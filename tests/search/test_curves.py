@@ -99,16 +99,26 @@ def test_another_configuration_has_one_curve_for_a_seed_and_others_for_others(ta
     assert not np.array_equal(first.values, problem.curve(params, 8).values)
 
 
-def test_other_configurations_vary_as_the_recorded_do(table):
-    problem = open_problem(str(table))
+def test_other_configurations_vary_as_the_recorded_do(write_table):
+    # Dropout says nothing of these final values, so the trees explain little, and their errors make up for it.
     source = np.random.default_rng(0)
-    drawn = [
-        problem.curve({**problem.configurations[0], "dropout": source.uniform(0, 0.5)}, 0).final[0]
-        for _ in range(400)
-    ]
-    recorded = [curve.final[0] for curve in problem.curves]
-    assert np.std(drawn) == pytest.approx(np.std(recorded), rel=0.25)
-    assert np.median(drawn) == pytest.approx(np.median(recorded), rel=0.25)
+    recorded = source.uniform(2, 8, 40)
+    dropouts = source.uniform(0, 0.5, 40)
+    folder = write_table(
+        [
+            ({"dropout": dropout}, "COMPLETE", [9, 9, 9, final])
+            for dropout, final in zip(dropouts.tolist(), recorded.tolist(), strict=True)
+        ]
+    )
+    problem = open_problem(str(folder))
+    drawn = np.array(
+        [
+            problem.curve({**problem.configurations[0], "dropout": dropout}, 0).final[0]
+            for dropout in source.uniform(0, 0.5, 400)
+        ]
+    )
+    assert np.log(drawn).std() == pytest.approx(np.log(recorded).std(), rel=0.2)
+    assert np.log(drawn).mean() == pytest.approx(np.log(recorded).mean(), abs=0.15)
 
 
 def test_how_well_trees_predict_is_said(table):
