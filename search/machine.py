@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import subprocess
 from dataclasses import dataclass
 from shutil import which
@@ -61,6 +62,8 @@ def connect(address: str | None) -> str | None:
         os.environ.setdefault(name, value)
     import ray
 
+    if address is None and _is_left_behind():
+        address = "local"
     try:
         context = ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -71,6 +74,21 @@ def connect(address: str | None) -> str | None:
         ) from None
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     return f"http://{context.dashboard_url}" if context.dashboard_url else None
+
+
+def _is_left_behind() -> bool:
+    """Whether the Ray whose address is noted on this machine is gone: after a crash Ray would wait for it."""
+    from ray._private.services import find_bootstrap_address
+
+    noted = None if os.environ.get("RAY_ADDRESS") else find_bootstrap_address(None)
+    if not noted:
+        return False
+    host, _, port = noted.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except OSError:
+        return True
+    return False
 
 
 def _nvidia_gpus() -> int:

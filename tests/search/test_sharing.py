@@ -15,6 +15,8 @@ ray.init(address=cluster.address, logging_level="ERROR", log_to_driver=False)
 check_shared(Path(sys.argv[1]))
 cluster.add_node(num_cpus=1)
 check_shared(Path(sys.argv[1]))
+ray.shutdown()
+cluster.shutdown()
 """
 
 
