@@ -41,6 +41,16 @@ def mapping(document: Any, *path: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
+def bound_findings(node: Any, lower: str, upper: str, *path: str | int) -> Iterator[Finding]:
+    """Find a lower bound above its upper one, both keys of a node that lies at `path`."""
+    least, most = within(node, lower), within(node, upper)
+    if isinstance(least, int) and isinstance(most, int) and least > most:
+        yield Finding(
+            place(*path, lower),
+            f"is {least}, but must be at most {upper}, which is {most}: lower it, or raise that.",
+        )
+
+
 def leaves(node: Any, *path: str | int) -> Iterator[tuple[tuple[str | int, ...], str, Any]]:
     """Give each value that holds no others: where it is, the name that it goes by, and itself.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.exposure import LOOPBACK, text_findings
-from cluster.finding import Finding, items, place, within
+from cluster.finding import Finding, bound_findings, items, place, within
 from cluster.pins import image_findings, pins
 from cluster.schema import violations
 
@@ -30,7 +30,7 @@ def kuberay_findings(documents: Sequence[Mapping[str, Any]]) -> Iterator[Finding
     for document in documents:
         kind, name = document.get("kind"), within(document, "metadata", "name")
         findings = [*_document(document), *text_findings(document)]
-        if str(document.get("apiVersion")).startswith("ray.io/"):
+        if is_kuberay([document]):
             findings += _schema_findings(document)
             path = ("spec", "rayClusterSpec") if kind == "RayJob" else ("spec",)
             if within(document, *path) is not None:
@@ -116,12 +116,7 @@ def _cluster(document: Mapping[str, Any], path: tuple[str, ...], shielded: bool)
     yield from _pod(within(document, *head, "template"), *head, "template")
     for position, group in enumerate(items(spec, "workerGroupSpecs")):
         here = (*path, f"workerGroupSpecs[{position}]")
-        least, most = within(group, "minReplicas"), within(group, "maxReplicas")
-        if isinstance(least, int) and isinstance(most, int) and least > most:
-            yield Finding(
-                place(*here, "minReplicas"),
-                f"is {least}, but must be at most maxReplicas, which is {most}: lower it, or raise that.",
-            )
+        yield from bound_findings(group, "minReplicas", "maxReplicas", *here)
         yield from _pod(within(group, "template"), *here, "template")
 
 

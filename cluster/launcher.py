@@ -13,7 +13,7 @@ from click import ClickException
 from jsonschema import ValidationError
 
 from cluster.exposure import LOOPBACK, text_findings
-from cluster.finding import Finding, items, mapping, place, within
+from cluster.finding import Finding, bound_findings, items, mapping, place, within
 from cluster.keys import PROVIDERS, unknown_keys
 from cluster.pins import image_findings
 from cluster.schema import refusal
@@ -69,12 +69,7 @@ def _as_ray_reads(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[Findi
 
 def _workers(config: Mapping[str, Any]) -> Iterator[Finding]:
     for name, kind in mapping(config, "available_node_types").items():
-        least, most = within(kind, "min_workers"), within(kind, "max_workers")
-        if isinstance(least, int) and isinstance(most, int) and least > most:
-            yield Finding(
-                place("available_node_types", name, "min_workers"),
-                f"is {least}, but must be at most max_workers, which is {most}: lower it, or raise that.",
-            )
+        yield from bound_findings(kind, "min_workers", "max_workers", "available_node_types", name)
 
 
 def _mounts(config: Mapping[str, Any], folder: Path) -> Iterator[Finding]:

@@ -177,7 +177,7 @@ def _goes_on(trial: Trial, searcher: OptunaSearcher) -> bool:
     config = trial.config
     goes_on = lost_its_machine(trial)
     if goes_on:
-        searcher.take_back(config["number"], config["params"], config["reference"])
+        searcher.take_back(trial.trial_id, config["params"], config["reference"])
     else:
         searcher.explain(config["number"], failure_reason(trial))
     return goes_on

@@ -134,7 +134,11 @@ class Proposals:
 
     def propose(self, number: int, point: Mapping[str, Value] | None = None) -> Known:
         """Draw the parameters of the trial of this number; those of `point` are given."""
-        if len(self._members) >= 2 * KNOWN and self._sampler in ("tpe", "random"):
+        if self._sampler == "random":
+            # It looks at no other trial.
+            self._members.clear()
+            self._fill()
+        elif self._sampler == "tpe" and len(self._members) >= 2 * KNOWN:
             self._shorten()
         self._refresh()
         self._study.sampler = _make_sampler(
@@ -168,16 +172,14 @@ class Proposals:
         """Enter how a running trial ended, and give its values: of its best epoch, or its last if stopped."""
         known = self._alive.pop(number)
         known.end(state)
-        if known.is_left_out and self._sampler != "random":
+        if known.is_left_out:
             known.is_left_out = False
             self._members.append(known)
             self._study._storage.create_new_trial(self._study._study_id, _frozen(known))
         return known.values
 
     def _refresh(self) -> None:
-        """Tell what all trials are worth, by what is known of their curves now; a random draw does not ask."""
-        if self._sampler == "random":
-            return
+        """Tell what all trials are worth, by what is known of their curves now."""
         gains = self._gains()
         frozen = self._study._storage.get_all_trials(self._study._study_id, deepcopy=False)
         for trial, known in zip(frozen, self._members, strict=True):
@@ -232,16 +234,14 @@ class Proposals:
             self._study._storage.create_new_trial(self._study._study_id, _frozen(known))
 
     def _shorten(self) -> None:
-        """Leave all trials out but the best and the newest; a random draw looks at none."""
+        """Leave all trials out but the best and the newest."""
         candidates = [*(known for known in self._alive.values() if known.is_left_out), *self._members]
-        kept: set[int] = set()
-        if self._sampler != "random":
-            gains = self._gains()
-            merits = [self._merit(known, gains) for known in candidates]
-            silent = [place for place, merit in enumerate(merits) if math.isnan(merit)]
-            told = [place for place, merit in enumerate(merits) if not math.isnan(merit)]
-            kept.update(silent[-_LYING:], sorted(told, key=merits.__getitem__)[:_BEST])
-            kept.update([place for place in told if place not in kept][_BEST - KNOWN :])
+        gains = self._gains()
+        merits = [self._merit(known, gains) for known in candidates]
+        silent = [place for place, merit in enumerate(merits) if math.isnan(merit)]
+        told = [place for place, merit in enumerate(merits) if not math.isnan(merit)]
+        kept = {*silent[-_LYING:], *sorted(told, key=merits.__getitem__)[:_BEST]}
+        kept.update([place for place in told if place not in kept][_BEST - KNOWN :])
         for place, known in enumerate(candidates):
             known.is_left_out = place not in kept
         self._members = [known for known in candidates if not known.is_left_out]

@@ -4,7 +4,7 @@ Tune starts what is PENDING by itself. It asks a scheduler which trial to run, a
 that was promoted. A trial that pauses leaves its actor to others; its state is on the storage since its last epoch.
 """
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -54,9 +54,8 @@ class StudyScheduler(FIFOScheduler):
         self._is_exhausted = is_exhausted
         self._on_failure = on_failure
         # By the study's number. Those that run or wait for Tune to start them are few; the paused may be thousands.
-        self._active: dict[int, Trial] = {}
+        self._active: OrderedDict[int, Trial] = OrderedDict()
         self._paused: dict[int, Trial] = {}
-        self._turns: deque[int] = deque()
         self._promoted: int | None = None
 
     @property
@@ -81,7 +80,7 @@ class StudyScheduler(FIFOScheduler):
             trial.set_status(Trial.PAUSED)
             self._paused[number] = trial
         else:
-            self._activate(number, trial)
+            self._active[number] = trial
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Let the trial go on, pause it or stop it."""
@@ -138,18 +137,10 @@ class StudyScheduler(FIFOScheduler):
 
     def _drop_ended(self) -> None:
         """Look at a few active trials, in turn: Tune ends some without a word, as when an actor is not reset."""
-        for _ in range(min(_LOOKED_AT, len(self._turns))):
-            number = self._turns.popleft()
-            trial = self._active.get(number)
-            if trial is None or trial.is_finished():
-                self._active.pop(number, None)
-            else:
-                self._turns.append(number)
-
-    def _activate(self, number: int, trial: Trial) -> None:
-        self._active[number] = trial
-        if number not in self._turns:
-            self._turns.append(number)
+        for _ in range(min(_LOOKED_AT, len(self._active))):
+            number, trial = self._active.popitem(last=False)
+            if not trial.is_finished():
+                self._active[number] = trial
 
     def _next_promoted(self) -> int | None:
         """Give the trial that was promoted and has not started since; it may not have been added yet."""
@@ -164,9 +155,8 @@ class StudyScheduler(FIFOScheduler):
 
     def _start(self, number: int) -> Trial:
         self._promoted = None
-        trial = self._paused.pop(number)
-        self._activate(number, trial)
-        return trial
+        self._active[number] = self._paused.pop(number)
+        return self._active[number]
 
     def _values(self, result: dict[str, Any]) -> tuple[float, ...]:
         return values_of(result, self._objectives)

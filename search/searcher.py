@@ -105,8 +105,9 @@ class OptunaSearcher(Searcher):
         """Tell why a trial is about to end as failed."""
         self._reasons[number] = reason
 
-    def take_back(self, number: int, params: Mapping[str, Value], reference: str | None) -> None:
+    def take_back(self, trial_id: str, params: Mapping[str, Value], reference: str | None) -> None:
         """Have a trial that is about to end handed out again before all others: it has not failed."""
+        number = self._numbers.pop(trial_id)
         self._paused.discard(number)
         self._unfinished.append((number, dict(params), reference))
 
@@ -146,9 +147,8 @@ class OptunaSearcher(Searcher):
         error: bool = False,
     ) -> None:
         """Tell the journal how the trial ended, unless it was taken back; a paused one ends without a result."""
-        number = self._numbers[trial_id]
-        if any(number == waiting for waiting, *_ in self._unfinished):
-            del self._numbers[trial_id]
+        number = self._numbers.get(trial_id)
+        if number is None:
             return
         if result is not None and not error:
             if all(map(math.isfinite, self._values(result))):

@@ -22,7 +22,7 @@ from rich.progress import Progress
 
 from results.regret import Trace
 from results.store import StudyError
-from search.config import ConfigError, Open, flag
+from search.config import ConfigError, Open, StudyConfig, flag
 from search.curves import Problem, open_problem
 from search.machine import this_machine
 from search.methods import Method, SchedulerName, SearcherName, labels, make_search, methods
@@ -50,7 +50,7 @@ class Command:
     out: Path
     """Folder for table.csv and regret.png."""
 
-    scheduler: tuple[SchedulerName, ...] = ("asha-promote", "none", "stock")
+    scheduler: tuple[SchedulerName, ...] = (StudyConfig.scheduler, "none", "stock")
     """How weak trials are stopped; stock is Tune's own scheduler with Tune's own Optuna searcher."""
 
     searcher: tuple[SearcherName, ...] = ("tpe",)

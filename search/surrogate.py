@@ -64,7 +64,7 @@ class Surrogate:
         self._scale = np.maximum(values.std(axis=0), np.finfo(np.float32).tiny)
         targets = np.hstack([((values - self._center) / self._scale).reshape(len(curves), -1), fails])
         self._expect = _Trees(places, targets)
-        self._pace = _Trees(places, np.log([[curve.seconds.mean()] for curve in curves]))
+        self._pace = _Trees(places, np.log([curve.seconds.mean() for curve in curves]))
         unseen = self._values(_unseen(places, targets))
         errors = (values - unseen)[~fails[:, 0].astype(bool)]
         # By objective, over all epochs together: a curve of errors keeps its shape.
@@ -111,7 +111,10 @@ class Surrogate:
 
 
 class _Trees:
-    """Fitted trees as plain arrays: asked of one place at a time, they answer a hundred times as fast."""
+    """Fitted trees as plain arrays: asked of one place at a time, they answer a hundred times as fast.
+
+    Targets are float64 [n, targets], or [n] for one.
+    """
 
     def __init__(self, places: NDArray[np.float32], targets: Floats) -> None:
         trees = [tree.tree_ for tree in _fitted(places, targets).estimators_]
@@ -153,10 +156,7 @@ def _fitted(places: NDArray[np.float32], targets: Floats) -> Any:
     # Here, because it takes a second to load.
     from sklearn.ensemble import ExtraTreesRegressor
 
-    # It warns of a single target that has an axis of its own.
-    return ExtraTreesRegressor(_TREES, random_state=0).fit(
-        places, targets[:, 0] if targets.shape[1] == 1 else targets
-    )
+    return ExtraTreesRegressor(_TREES, random_state=0).fit(places, targets)
 
 
 def _unseen(places: NDArray[np.float32], targets: Floats) -> Floats:

@@ -42,7 +42,6 @@ costs no proposals, may take five times as much."""
 
 def main() -> None:
     """Simulate and print."""
-    defaults = StudyConfig()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -51,11 +50,7 @@ def main() -> None:
     parser.add_argument("--method", nargs="*", default=[])
     parser.add_argument("--table", nargs="*", default=[], help="only those with this in their name")
     arguments = parser.parse_args()
-    own = [parse(text) for text in arguments.method] or [
-        Method(
-            defaults.scheduler, defaults.searcher, defaults.eta, None, defaults.smoothing, defaults.startup
-        )
-    ]
+    own = [parse(text) for text in arguments.method] or [Method(StudyConfig.scheduler)]
     tables = [
         table for table in TABLES if not arguments.table or any(part in table[0] for part in arguments.table)
     ]

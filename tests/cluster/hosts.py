@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,11 +171,13 @@ class Host:
                 },
             )
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        _wait_for(lambda: process.poll() is not None or children.read_text().split())
+        wait_until(
+            lambda: process.poll() is not None or children.read_text().split(), f"{self.name}'s start", 10
+        )
         self._unshare, self._init = process, int(children.read_text().split()[0])
         _run("ip", "link", "add", self.link, "type", "veth", "peer", "name", "eth0", "netns", self._init)
         _run("ip", "link", "set", self.link, "master", BRIDGE, "up")
-        _wait_for(self._answers)
+        wait_until(self._answers, f"an answer of {self.name}'s sshd", 10)
 
     def cut_power(self) -> None:
         """End all of its processes at once."""
@@ -255,8 +257,9 @@ def _run(*command: object) -> None:
     subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True)
 
 
-def _wait_for(condition, seconds=10) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 300) -> None:
+    """Wait until something holds."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "a test host does not start"
-        time.sleep(0.02)
+        assert time.monotonic() < deadline, f"{what} did not come about"
+        time.sleep(0.05)

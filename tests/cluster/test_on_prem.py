@@ -5,13 +5,13 @@ The tests share one cluster, and what one of them breaks stays so for those afte
 
 import signal
 import socket
-import time
 import urllib.error
 import urllib.request
 
 import pytest
 
 from results.store import StudyFolder, read_epochs
+from tests.cluster.hosts import wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -26,19 +26,6 @@ LONG = 16
 
 
 @pytest.fixture
-def wait_until():
-    """Wait until something holds."""
-
-    def wait(condition, what, seconds=300):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"{what} did not come about"
-            time.sleep(0.2)
-
-    return wait
-
-
-@pytest.fixture
 def submit(cluster):
     """Start `python -m search.run ARGUMENTS` as a job, by the command that the cluster's file names."""
 
@@ -50,7 +37,7 @@ def submit(cluster):
 
 
 @pytest.fixture
-def study(cluster, submit, wait_until):
+def study(cluster, submit):
     """Begin a study of the autoencoder, and cut the launcher off when each machine has trained an epoch of it."""
 
     def begin(name, *, trials, epochs):
@@ -71,7 +58,7 @@ def study(cluster, submit, wait_until):
 
 
 @pytest.fixture
-def ended(wait_until):
+def ended():
     """Wait for the last file that a study writes."""
 
     def wait(folder):
@@ -84,7 +71,7 @@ def machines_of(folder):
     return {row["node"] for row in read_epochs(folder).to_pylist()}
 
 
-def test_ray_up_brings_all_machines_in(cluster, wait_until):
+def test_ray_up_brings_all_machines_in(cluster):
     everyone = sorted(host.name for host in cluster.hosts)
     wait_until(lambda: cluster.nodes() == everyone, "all machines in the cluster")
 
@@ -111,7 +98,7 @@ def test_without_the_token_a_peer_is_refused(cluster):
         assert "CPU" not in refused.stdout
 
 
-def test_the_dashboard_answers_through_ssh_alone_and_asks_for_the_token(cluster, wait_until):
+def test_the_dashboard_answers_through_ssh_alone_and_asks_for_the_token(cluster):
     knock = f"exec 3<>/dev/tcp/{cluster.head.address}/8265"
     assert cluster.ssh(cluster.workers[0], knock).returncode != 0
     with pytest.raises(ConnectionRefusedError):
@@ -185,7 +172,7 @@ def test_a_trial_goes_on_elsewhere_when_the_ray_of_its_machine_is_killed(
     went_on(cluster, accounted_for(folder.path, 2, LONG), folder)
 
 
-def test_a_machine_whose_ray_was_killed_comes_back_by_itself(cluster, wait_until):
+def test_a_machine_whose_ray_was_killed_comes_back_by_itself(cluster):
     everyone = sorted(host.name for host in cluster.hosts)
     lost = cluster.workers[0]
     wait_until(lambda: any("raylet/raylet " in one for one in lost.processes().values()), "its Ray's start")
@@ -206,7 +193,7 @@ def went_on(cluster, rows, folder):
     assert machines_of(folder) == {host.name for host in cluster.workers}
 
 
-def test_ray_down_leaves_no_ray_running(cluster, wait_until):
+def test_ray_down_leaves_no_ray_running(cluster):
     cluster.ray("down", "-y", cluster.file)
     wait_until(lambda: not cluster.head.processes(), "the end of Ray on the head", 10)
     worker = cluster.workers[1]

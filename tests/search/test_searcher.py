@@ -104,7 +104,7 @@ def test_a_trial_that_was_taken_back_is_handed_out_again_before_others_and_has_n
     searcher, journal = make_searcher(path, points=POINTS[:1], trials=1)
     first = searcher.suggest("a")
     searcher.on_trial_result("a", result(1, 2.0))
-    searcher.take_back(0, first["params"], first["reference"])
+    searcher.take_back("a", first["params"], first["reference"])
     searcher.on_trial_complete("a", None, error=True)
     assert (searcher.running, searcher.is_exhausted) == (0, False)
     assert searcher.suggest("b") == first
@@ -247,34 +247,20 @@ def test_a_journal_taken_up_again_gives_its_unfinished_trials_first_and_paused_o
     assert again.suggest("v") is None
 
 
+@pytest.mark.parametrize("state", [TrialState.PRUNED, TrialState.RUNNING])
 @pytest.mark.parametrize("objectives", [("val_swd",), PAIR], ids=["one objective", "two objectives"])
-def test_tpe_learns_from_stopped_trials(path, objectives):
-    # Stopped trials alone say that lambda near 500 is good; nine of ten later proposals would lie above 100 by
-    # this, while at random, on the log scale from 10 to 1000, half would (20 draws, below 14 at p < 0.06).
+def test_tpe_learns_from_trials_that_were_stopped_or_run_or_wait(path, objectives, state):
+    # These alone say that lambda near 500 is good; nine of ten later proposals would lie above 100 by this, while at
+    # random, on the log scale from 10 to 1000, half would (20 draws, below 14 at p < 0.06). Optuna by itself would
+    # stay away from those that run, and from lambda near 500 most of all.
     searcher, journal = make_searcher(path, objectives=objectives, trials=100)
+    tell = searcher.on_trial_complete if state == TrialState.PRUNED else searcher.on_trial_result
     for number in range(40):
         configuration = searcher.suggest(str(number))
         distance = abs(math.log(configuration["params"]["lambda"] / 500))
         values = (distance, 2 * distance)[: len(objectives)]
-        searcher.on_trial_complete(str(number), result(1, values, objectives))
-    assert {trial.state for trial in journal.trials()} == {TrialState.PRUNED}
-    worst = (1.0,) * len(objectives)
-    later = [
-        run_trial(searcher, f"later {number}", [worst], objectives)["params"]["lambda"]
-        for number in range(20)
-    ]
-    assert sum(value > 100 for value in later) >= 14
-
-
-@pytest.mark.parametrize("objectives", [("val_swd",), PAIR], ids=["one objective", "two objectives"])
-def test_tpe_learns_from_trials_that_run_or_wait(path, objectives):
-    # As above. Optuna by itself would stay away from all of them, and from lambda near 500 most of all.
-    searcher, _ = make_searcher(path, objectives=objectives, trials=100)
-    for number in range(40):
-        configuration = searcher.suggest(str(number))
-        distance = abs(math.log(configuration["params"]["lambda"] / 500))
-        values = (distance, 2 * distance)[: len(objectives)]
-        searcher.on_trial_result(str(number), result(1, values, objectives))
+        tell(str(number), result(1, values, objectives))
+    assert {trial.state for trial in journal.trials()} == {state}
     worst = (1.0,) * len(objectives)
     later = [
         run_trial(searcher, f"later {number}", [worst], objectives)["params"]["lambda"]
