@@ -75,6 +75,10 @@ class StudyFolder:
         """The training state of an epoch earlier, should the last one be damaged; absent for a stopped trial."""
         return self.checkpoint(number) / "previous.safetensors"
 
+    def owner(self, number: int) -> Path:
+        """Names the process that trains a trial, for one that was given up to write no more."""
+        return self.checkpoint(number) / "owner"
+
     def best_weights(self, number: int) -> Path:
         """The weights to colour with; absent for a stopped or failed trial."""
         return self.checkpoint(number) / "best.safetensors"

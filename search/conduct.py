@@ -18,12 +18,13 @@ from results.store import StudyWriter
 from search.budget import Budget
 from search.config import seconds_of
 from search.earlier import earlier_trials
+from search.failures import Failures
 from search.journal import Journal
 from search.live import Display, Lines, Screen
 from search.plan import Plan
 from search.progress import Progress
 from search.proposals import Proposals
-from search.record import Brake, Recorder, failure_reason, lost_its_machine
+from search.record import Brake, Recorder
 from search.resume import show, take_up
 from search.scheduler import StudyScheduler
 from search.searcher import OptunaSearcher
@@ -125,12 +126,13 @@ def conduct(
         paused=standing.paused,
         configure=configure,
     )
+    failures = Failures()
     scheduler = StudyScheduler(
         stopper,
         objectives,
         concurrency=plan.concurrency,
         is_exhausted=lambda: searcher.is_exhausted,
-        on_failure=lambda trial: _goes_on(trial, searcher),
+        on_failure=lambda trial: _goes_on(trial, failures, searcher),
     )
     brake = Brake(budget)
     recorder = Recorder(
@@ -142,6 +144,7 @@ def conduct(
         display=display,
         brake=brake,
         budget=budget,
+        failures=failures,
     )
     # All free slots get a trial at once.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(plan.concurrency)
@@ -172,12 +175,11 @@ def conduct(
     )
 
 
-def _goes_on(trial: Trial, searcher: OptunaSearcher) -> bool:
+def _goes_on(trial: Trial, failures: Failures, searcher: OptunaSearcher) -> bool:
     """Tell the searcher what becomes of a trial that ended with an error: whether it is to go on."""
-    config = trial.config
-    goes_on = lost_its_machine(trial)
-    if goes_on:
+    config, failure = trial.config, failures.judge(trial)
+    if failure.goes_on:
         searcher.take_back(trial.trial_id, config["params"], config["reference"])
     else:
-        searcher.explain(config["number"], failure_reason(trial))
-    return goes_on
+        searcher.explain(config["number"], failure.reason)
+    return failure.goes_on

@@ -1,14 +1,9 @@
-"""One process runs a study at a time: a lock that the system lets go when its holder dies, however it dies.
-
-What outlives the holder are its trials, for some seconds, on whichever machine they run. The lock's file names the
-run that holds it now; a trial of another run sees that and writes no more.
-"""
+"""One process runs a study at a time: a lock that the system lets go when its holder dies, however it dies."""
 
 import fcntl
 import json
 import os
 import platform
-import uuid
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -26,9 +21,6 @@ class StudyLock:
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        self.path = path
-        self.run = uuid.uuid4().hex
-        """Names this run of the study."""
         self._file: IO[str] = path.open("a+", encoding="utf-8")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -40,7 +32,6 @@ class StudyLock:
                 f"the study {name} is running: {holder} holds it. Watch it there, or stop it with Ctrl-C first."
             ) from None
         owner = {
-            "run": self.run,
             "pid": os.getpid(),
             "host": platform.node(),
             "since": datetime.now().astimezone().isoformat(timespec="seconds"),

@@ -7,17 +7,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from ray import cloudpickle
-from ray.exceptions import ActorUnavailableError, RayActorError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
 
 from results.store import EPOCHS, METRICS, PARAMS, StudyError, StudyFolder, StudyWriter
 from search.budget import Budget
+from search.failures import Failures
 from search.live import Display
 from trainables.best import best_epoch
 
@@ -81,6 +79,8 @@ class Recorder(Callback):
         Is set when the study's folder can no longer be written.
     budget
         Is told what was spent.
+    failures
+        Is told of every epoch, and asked what an error means.
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class Recorder(Callback):
         display: Display,
         brake: Brake,
         budget: Budget,
+        failures: Failures,
     ) -> None:
         self._writer = writer
         self._objectives = objectives
@@ -106,6 +107,7 @@ class Recorder(Callback):
         self._display = display
         self._brake = brake
         self._budget = budget
+        self._failures = failures
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Enter the trial."""
@@ -118,6 +120,7 @@ class Recorder(Callback):
     ) -> None:
         """Enter an epoch, on disk before the trial trains the next one."""
         number = trial.config["number"]
+        self._failures.reported(number)
         if result.get("notice"):
             self._display.noticed(number, result["notice"])
         # A trial that goes on reports its last epoch again, should the process before it not have come to that.
@@ -145,11 +148,12 @@ class Recorder(Callback):
         self._end(trial, "PRUNED" if stopped else "COMPLETE", None)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Enter that the trial failed, and why; one that lost its machine has not failed and is to go on."""
-        if lost_its_machine(trial):
-            self._display.noticed(trial.config["number"], "its machine was lost; it goes on elsewhere")
+        """Enter that the trial failed, and why; one that only lost its worker is to go on."""
+        failure = self._failures.judge(trial)
+        if failure.goes_on:
+            self._display.noticed(trial.config["number"], f"{failure.reason}; it goes on from its last epoch")
         else:
-            self._end(trial, "FAIL", failure_reason(trial))
+            self._end(trial, "FAIL", failure.reason)
 
     def _end(self, trial: Trial, state: str, reason: str | None) -> None:
         number = trial.config["number"]
@@ -204,45 +208,6 @@ def trial_row(
         row["trainable_encoder_parameters"] = rows[-1].get("trainable_encoder_parameters")
         row |= {metric: best[metric] for metric in METRICS if metric in best}
     return row
-
-
-def lost_its_machine(trial: Trial) -> bool:
-    """Whether a trial ended because the machine it ran on died or fell silent, not by anything of its own."""
-    error = _error(trial)
-    # Ray has no type for it. Before the cluster knows of a death, the actor's connections are seen to end.
-    return isinstance(error, ActorUnavailableError) or (
-        isinstance(error, RayActorError) and "its node has died" in str(error)
-    )
-
-
-def failure_reason(trial: Trial) -> str:
-    """One line that says why a trial failed, out of what Ray wraps around it."""
-    return _reason(_error(trial))
-
-
-def _error(trial: Trial) -> BaseException | None:
-    """What ended a trial; Tune's own way to it asks the storage, where the file arrives later."""
-    file = trial.pickled_error_file
-    if file is None or not Path(file).exists():
-        return None
-    error: BaseException = cloudpickle.loads(Path(file).read_bytes())
-    return error
-
-
-def _reason(error: BaseException | None) -> str:
-    if error is None:
-        return "the trial's process ended without a word"
-    cause = getattr(error, "cause", None) or error
-    text = str(cause).strip()
-    if not text:
-        return type(cause).__name__
-    # Of a dead process Ray tells the same long story each time; what the system said stands in the middle.
-    _, died, story = text.partition("Worker exit detail:")
-    if died:
-        detail = story.partition("Some common causes")[0].strip()
-        return f"the trial's process died, was killed or ran out of memory ({detail})"
-    first = text.splitlines()[0]
-    return first if isinstance(cause, ArithmeticError) else f"{type(cause).__name__}: {first}"
 
 
 def _or_infinity(value: float | None) -> float:

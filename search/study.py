@@ -76,7 +76,7 @@ def run(
         announce(plan, ground.report, ground.pretrained, ground.precision)
         writer = StudyWriter(folder.path)
         lock = lock or StudyLock(folder.lock, str(config.name))
-        return _run(plan, ground, writer, lock.run, console)
+        return _run(plan, ground, writer, console)
     finally:
         if lock is not None:
             lock.release()
@@ -109,7 +109,7 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
     return _Ground(report, pretrained, precision, dashboard)
 
 
-def _run(plan: Plan, ground: _Ground, writer: StudyWriter, run_name: str, console: Console) -> Outcome:
+def _run(plan: Plan, ground: _Ground, writer: StudyWriter, console: Console) -> Outcome:
     from search.conduct import conduct
     from trainables.trainable import Trial
 
@@ -127,7 +127,7 @@ def _run(plan: Plan, ground: _Ground, writer: StudyWriter, run_name: str, consol
         console,
         title=f"{config.name}: {plan.model} on {ground.report.source}",
         trainable=Trial,
-        configure=lambda number, params: asdict(_trial(plan, ground, folder, run_name, number, params)),
+        configure=lambda number, params: asdict(_trial(plan, ground, folder, number, params)),
     )
     found = baselines.get(wait=not end.interrupted) if baselines else record["baselines"]
     writer.write_config({**record, "baselines": found})
@@ -143,7 +143,6 @@ def _trial(
     plan: Plan,
     ground: _Ground,
     folder: StudyFolder,
-    run_name: str,
     number: int,
     params: dict[str, Any],
 ) -> "TrialConfig":
@@ -169,6 +168,5 @@ def _trial(
         samples=str(folder.samples(number)),
         # The first epoch as well: a trial may not live to see a rung.
         strip_epochs=(1, *plan.rungs),
-        lock=str(folder.lock),
-        run=run_name,
+        owner=str(folder.owner(number)),
     )

@@ -4,9 +4,9 @@ The only module here that knows Ray. TensorFlow is imported where a trial starts
 the process which runs the search can name this class without loading it.
 """
 
-import json
 import math
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,8 +44,7 @@ class TrialConfig:
     `last`, `previous`, `best` and `samples` are the files of the training state, of the one an epoch earlier and of
     the inference weights, and the folder of the picture strips; `strip_epochs` are the epochs after which a strip is
     made, beside the last one and each that is the best so far. A `gpu_share` below 1 caps the GPU's memory at that
-    share. `lock` is the file that names the run of the study to which its trials belong, and `run` the one that
-    started this trial.
+    share. `owner` is a file in the folder of `last` that names the process which trains the trial.
     """
 
     number: int
@@ -66,8 +65,7 @@ class TrialConfig:
     best: str
     samples: str
     strip_epochs: tuple[int, ...]
-    lock: str
-    run: str
+    owner: str
 
 
 class Trial(tune.Trainable):
@@ -80,6 +78,7 @@ class Trial(tune.Trainable):
     _values: list[list[float]]
     _unreported: dict[str, Any] | None
     _notice: str | None
+    _name: str
 
     def setup(self, config: dict[str, Any]) -> None:
         """Start TensorFlow in this process and build the trial."""
@@ -137,7 +136,7 @@ class Trial(tune.Trainable):
         for name, value in zip(trial.objectives, values, strict=True):
             if not math.isfinite(value):
                 raise ArithmeticError(f"{name} is {value} after epoch {loop.epoch}: the training diverged")
-        self._check_run()
+        self._check_owner()
         self._values.append(values)
         improved = best_epoch(self._values) == len(self._values) - 1
         if improved or loop.epoch in trial.strip_epochs or loop.epoch == trial.epochs:
@@ -170,6 +169,10 @@ class Trial(tune.Trainable):
         from trainables.checkpoint import DamagedError
 
         self._trial = trial
+        self._name = uuid.uuid4().hex
+        owner = Path(trial.owner)
+        owner.parent.mkdir(parents=True, exist_ok=True)
+        owner.write_text(self._name, encoding="utf-8")
         self._values = []
         self._unreported = self._notice = None
         damages = []
@@ -186,11 +189,14 @@ class Trial(tune.Trainable):
         if damages:
             self._notice = f"{' '.join(damages)} It goes on after epoch {self._loop.epoch}."
 
-    def _check_run(self) -> None:
-        """Write no more when the study's process has died and another one goes on with this trial."""
-        owner = json.loads(Path(self._trial.lock).read_text(encoding="utf-8"))
-        if owner["run"] != self._trial.run:
-            raise RuntimeError(f"the study goes on in process {owner['pid']} on {owner['host']}")
+    def _check_owner(self) -> None:
+        """Write no more when the trial goes on in another process: this machine may only have been cut off."""
+        try:
+            name = Path(self._trial.owner).read_text(encoding="utf-8")
+        except FileNotFoundError:  # it went on, and was stopped
+            name = ""
+        if name != self._name:
+            raise RuntimeError("the trial goes on in another process")
 
     def _save_strip(self) -> None:
         from trainables.strip import save_strip, strip

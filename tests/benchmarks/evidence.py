@@ -8,6 +8,7 @@ searcher, eta, grace or auto, smoothing, startup; by default the search's defaul
 until within 5 % of the best, and the geometric mean over the tables of how many times sooner each method is there,
 with a 95 % bootstrap interval over seeds, all methods resampled together. Where most studies of random search or of
 Tune's are not there when their time is up, they count as there at that moment, so the ratio is too low if anything.
+A table on which no method is there in most studies is shown and left out of the mean.
 """
 
 import argparse
@@ -96,6 +97,7 @@ def report(
     seeds = within.shape[2]
     draws = np.random.default_rng(0).integers(seeds, size=(2000, seeds))
     medians = median(within)
+    reached = np.isfinite(medians).any(axis=1)
     resampled = np.stack([median(within[:, :, draw]) for draw in draws])
     shown = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("method", *(f"{Path(name).name} {' '.join(objectives)}" for name, objectives in tables)):
@@ -109,8 +111,8 @@ def report(
         ]
         ratios = []
         for base in (0, 1):
-            point = mean_ratio(medians, limits, base, place)
-            means = [mean_ratio(one, limits, base, place) for one in resampled]
+            point = mean_ratio(medians[reached], limits[reached], base, place)
+            means = [mean_ratio(one[reached], limits[reached], base, place) for one in resampled]
             low, high = np.quantile(means, (0.025, 0.975), method="inverted_cdf")
             ratios.append(f"{point:.2f} [{low:.2f}, {high:.2f}]")
         shown.add_row(label(method), *cells, *ratios)

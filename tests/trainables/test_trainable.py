@@ -31,7 +31,6 @@ def pack(few_birds, tmp_path_factory):
 
 def settings(folder, pack, model="cnn", **params):
     folder.mkdir(parents=True, exist_ok=True)
-    own_lock(folder, "this")
     return {
         "number": 0,
         "model": model,
@@ -51,14 +50,8 @@ def settings(folder, pack, model="cnn", **params):
         "best": str(folder / "best.safetensors"),
         "samples": str(folder / "samples"),
         "strip_epochs": [1],
-        "lock": str(folder / "study.lock"),
-        "run": "this",
+        "owner": str(folder / "owner"),
     }
-
-
-def own_lock(folder, run):
-    """Let this run of the study be the one that its trials belong to."""
-    (folder / "study.lock").write_text(json.dumps({"run": run, "pid": 1234, "host": "elsewhere"}))
 
 
 def run(steps, config, other=None):
@@ -106,15 +99,28 @@ def test_a_finished_trial_goes_on_when_the_study_has_become_longer(pack, tmp_pat
     assert longer[1]["val_swd"] == whole[2]["val_swd"]
 
 
-def test_a_trial_of_an_earlier_run_of_the_study_writes_no_more(pack, tmp_path):
+def test_a_trial_that_goes_on_in_another_process_writes_no_more_in_the_first(pack, tmp_path):
     config = settings(tmp_path, pack)
     run(1, config)
+    code = """
+import json, sys
+from trainables.trainable import Trial
+trial = Trial({"trial": json.loads(sys.argv[1])})
+print("began", flush=True)
+sys.stdin.readline()
+trial.train()
+trial.train()
+"""
+    first = subprocess.Popen(
+        [sys.executable, "-c", code, json.dumps(config)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert first.stdout.readline() == "began\n"
+    run(2, config)
     before = {file: file.read_bytes() for file in tmp_path.glob("*.safetensors")}
-    own_lock(tmp_path, "the next")
-    command = [sys.executable, "-c", SCRIPT, json.dumps([2, config, None])]
-    process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
-    assert process.returncode == 1
-    assert "the study goes on in process 1234 on elsewhere" in process.stderr
+    _, err = first.communicate("\n", timeout=200)
+    assert first.returncode == 1
+    assert "the trial goes on in another process" in err
     assert {file: file.read_bytes() for file in tmp_path.glob("*.safetensors")} == before
 
 

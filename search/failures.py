@@ -1,0 +1,86 @@
+"""Why a trial ended with an error, and whether it goes on: what a machine does to it is none of its failures."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from ray import cloudpickle
+from ray.exceptions import ActorUnavailableError, RayActorError
+from ray.tune.experiment import Trial
+
+MOST_LOST = 3
+"""Workers that a trial may lose in a row: by the last one it is likely that the trial is what kills them."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One line that says what ended a trial, and whether it is to go on from its last epoch."""
+
+    reason: str
+    goes_on: bool
+
+
+class Failures:
+    """Judges each error of a study's trials once.
+
+    An exception of its own ends a trial for good: started again, it would come to the same. A trial that lost its
+    worker, be it the process or the machine that it ran in, goes on, unless that happens `MOST_LOST` times without an
+    epoch in between. Machines that leave after a notice, as spot machines do, are not counted.
+    """
+
+    def __init__(self) -> None:
+        self._lost: Counter[int] = Counter()
+        self._judged: dict[str, Failure] = {}
+
+    def reported(self, number: int) -> None:
+        """Enter that a trial, by the study's number, reported an epoch."""
+        self._lost.pop(number, None)
+
+    def judge(self, trial: Trial) -> Failure:
+        """Say what became of a trial that Tune gives up with an error; asked again, the same."""
+        if trial.trial_id not in self._judged:
+            self._judged[trial.trial_id] = self._judge(trial.config["number"], _error(trial))
+        return self._judged[trial.trial_id]
+
+    def _judge(self, number: int, error: BaseException | None) -> Failure:
+        if not isinstance(error, RayActorError) or error.actor_init_failed:
+            return Failure(_reason(error), goes_on=False)
+        reason = "its machine was lost" if _lost_machine(error) else _reason(error)
+        self._lost[number] += not error.preempted
+        if self._lost[number] < MOST_LOST:
+            return Failure(reason, goes_on=True)
+        del self._lost[number]
+        return Failure(
+            f"set aside because it lost {MOST_LOST} workers in a row, the last one so: {reason}",
+            goes_on=False,
+        )
+
+
+def _lost_machine(error: RayActorError) -> bool:
+    # Ray has no type for it. Before the cluster knows of a death, the actor's connections are seen to end.
+    return isinstance(error, ActorUnavailableError) or "its node has died" in str(error)
+
+
+def _error(trial: Trial) -> BaseException | None:
+    """What ended a trial; Tune's own way to it asks the storage, where the file arrives later."""
+    file = trial.pickled_error_file
+    if file is None or not Path(file).exists():
+        return None
+    error: BaseException = cloudpickle.loads(Path(file).read_bytes())
+    return error
+
+
+def _reason(error: BaseException | None) -> str:
+    if error is None:
+        return "the trial's process ended without a word"
+    cause = getattr(error, "cause", None) or error
+    text = str(cause).strip()
+    if not text:
+        return type(cause).__name__
+    # Of a dead process Ray tells the same long story each time; what the system said stands in the middle.
+    _, died, story = text.partition("Worker exit detail:")
+    if died:
+        detail = story.partition("Some common causes")[0].strip()
+        return f"the trial's process died, was killed or ran out of memory ({detail})"
+    first = text.splitlines()[0]
+    return first if isinstance(cause, ArithmeticError) else f"{type(cause).__name__}: {first}"
