@@ -4,10 +4,17 @@ import logging
 import os
 import socket
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from shutil import which
 
+import yaml
+
 from search.config import ConfigError
+
+AUTOSCALING_CONFIG = Path("~/ray_bootstrap_config.yaml")
+"""Where `ray up` puts the cluster's file on its head."""
 
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -26,6 +33,14 @@ class Machine:
 
     cpus: int
     gpus: int
+    members: tuple["Machine", ...] = ()
+    """The machines of a cluster, also those that its autoscaler may add; none for a single machine."""
+
+    def slots(self, cpus: int, share: float) -> int:
+        """How many trials with so many processors and such a share of a GPU, 0 to 1, run at once."""
+        if self.members:
+            return sum(member.slots(cpus, share) for member in self.members)
+        return min(self.cpus // cpus, self.gpus * int(1 / share)) if share else self.cpus // cpus
 
     def __str__(self) -> str:
         """As said to a person."""
@@ -44,16 +59,42 @@ def this_machine() -> Machine:
 def cluster() -> Machine:
     """Count what the Ray cluster that this process is connected to has, or may grow to where it starts at zero."""
     import ray
-    from ray._private.state import state
 
-    now = ray.cluster_resources()
-    # Only here does Ray tell what its autoscaler may add.
-    later = state.get_max_resources_from_cluster_config() or {}
+    now = [_machine(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+    return max(_together(now), _together(_may_become()), key=lambda machine: (machine.gpus, machine.cpus))
 
-    def count(resource: str) -> int:
-        return int(max(now.get(resource, 0), later.get(resource, 0)))
 
-    return Machine(cpus=count("CPU"), gpus=count("GPU"))
+def joins_cluster(address: str | None) -> bool:
+    """Whether a study would run on a Ray that is there already, whose machines are known once it is joined."""
+    noted = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster")  # noqa: S108 - Ray's own
+    return address not in (None, "local") or "RAY_ADDRESS" in os.environ or noted.exists()
+
+
+def _may_become() -> list[Machine]:
+    """The machines that Ray's autoscaler may bring up, by its own configuration, which Ray does not tell."""
+    try:
+        config = yaml.safe_load(AUTOSCALING_CONFIG.expanduser().read_text(encoding="utf-8"))
+        types = config["available_node_types"].values()
+        found = [
+            _machine(kind.get("resources", {})) for kind in types for _ in range(kind.get("max_workers", 0))
+        ]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return []
+    # Where all types together have more than the cluster may, the ones with most are what trials ask for.
+    found.sort(key=lambda machine: (machine.gpus, machine.cpus), reverse=True)
+    return found[: config.get("max_workers", len(found))]
+
+
+def _machine(resources: Mapping[str, float]) -> Machine:
+    return Machine(cpus=int(resources.get("CPU", 0)), gpus=int(resources.get("GPU", 0)))
+
+
+def _together(machines: Sequence[Machine]) -> Machine:
+    return Machine(
+        cpus=sum(machine.cpus for machine in machines),
+        gpus=sum(machine.gpus for machine in machines),
+        members=tuple(machine for machine in machines if machine.cpus),
+    )
 
 
 def connect(address: str | None) -> str | None:

@@ -1,13 +1,23 @@
-"""A cluster on test hosts, brought up by `ray up` with the file for own machines."""
+"""A cluster on test hosts, brought up by `ray up` with the file for own machines, and studies on it.
 
+The tests share one cluster, and what one of them breaks stays so for those after it.
+"""
+
+import signal
 from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.hosts import missing, running_hosts
-from tests.cluster.launcher import Cluster
+from results.store import StudyFolder
+from tests.cluster.hosts import missing, running_hosts, wait_until
+from tests.cluster.launcher import Cluster, machines_of
 
 NETWORK = "198.51.100"  # kept free for examples, RFC 5737; the one in the file may be this machine's
+SMALL = (
+    "--image-size 32 --precision float32 --encoder-weights none --set width=16 --set depth=3"
+    " --set warm_up_epochs=0 --scheduler none --cpus-per-trial 2"
+)
+"""Settings of a study with one trial at a time on each machine."""
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +31,45 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.prepare()
         cluster.ray("up", "-y", cluster.file)
         yield cluster
+
+
+@pytest.fixture
+def submit(cluster):
+    """Start `python -m search.run ARGUMENTS` as a job, by the command that the cluster's file names."""
+
+    def submit(name, arguments):
+        search = f"python -m search.run {arguments} --storage /mnt/studies"
+        return cluster.start("exec", cluster.file, f"ray job submit --submission-id {name} -- {search}")
+
+    return submit
+
+
+@pytest.fixture
+def study(cluster, submit):
+    """Begin a Pix2Pix study, and cut the launcher off when each machine has trained an epoch of it."""
+
+    def begin(name, *, trials, epochs, machines=None):
+        follower = submit(name, f"pix2pix --name {name} --trials {trials} --epochs {epochs} {SMALL}")
+        folder = StudyFolder(cluster.studies / name)
+        everywhere = {host.name for host in machines or cluster.workers}
+
+        def runs():
+            assert follower.poll() is None, cluster.output.read_text()[-4000:]
+            return folder.config.exists() and machines_of(folder) == everywhere
+
+        wait_until(runs, f"an epoch on each machine of {name}")
+        cluster.cut_off()
+        assert follower.wait() == -signal.SIGKILL
+        return folder
+
+    return begin
+
+
+@pytest.fixture
+def ended():
+    """Wait for the last file that a study writes."""
+
+    def wait(folder):
+        wait_until((folder.path / "gallery.html").exists, f"the end of {folder.path.name}")
+
+    return wait

@@ -20,8 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BRIDGE = "colorization0"
+STORAGE_MB = 2048
+"""Size of the folder that all hosts share."""
 PROGRAMS = {
     "ip": "iproute2",
+    "mount": "mount",
     "rsync": "rsync",
     "setpriv": "util-linux",
     "ssh": "openssh-client",
@@ -128,7 +131,9 @@ class Host:
             (self.root / folder).chmod(0o700)
         (self.root / "home/.ssh/authorized_keys").write_text(key)
         # Ray makes trials yield to all else, here to what other hosts and this machine do.
-        (self.root / "home/.profile").write_text("export RAY_USAGE_STATS_ENABLED=0 RAY_worker_niceness=0\n")
+        (self.root / "home/.profile").write_text(
+            "export RAY_USAGE_STATS_ENABLED=0 RAY_worker_niceness=0 AUTOSCALER_HEARTBEAT_TIMEOUT_S=10\n"
+        )
         (self.root / "home/.bashrc").touch()
         (self.root / "hosts").write_text(names)
         (self.root / "sshd_config").write_text(_SSHD.format(address=self.address))
@@ -198,10 +203,19 @@ class Host:
                     found[int(folder.name)] = command.strip()
         return found
 
+    def find(self, pattern: str) -> int:
+        """Number of the first process whose command line has the pattern."""
+        return next(number for number, command in self.processes().items() if re.search(pattern, command))
+
     def kill(self, pattern: str) -> None:
         """SIGKILL the first process whose command line has the pattern."""
-        found = (number for number, command in self.processes().items() if re.search(pattern, command))
-        os.kill(next(found), signal.SIGKILL)
+        os.kill(self.find(pattern), signal.SIGKILL)
+
+    def cut_network(self, seconds: float) -> None:
+        """Unplug its cable for so long; the shared folder stays."""
+        _run("ip", "link", "set", self.link, "down")
+        time.sleep(seconds)
+        _run("ip", "link", "set", self.link, "up")
 
     @property
     def link(self) -> str:
@@ -221,6 +235,7 @@ def running_hosts(addresses: Sequence[str], folder: Path) -> Iterator[list[Host]
     """Hosts of these addresses, with their disks, their shared folder and the key `key` in a folder."""
     _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key")
     (folder / "studies").mkdir()
+    _run("mount", "-t", "tmpfs", "-o", f"size={STORAGE_MB}m", "tmpfs", folder / "studies")
     hosts = [
         Host(f"machine-{number}", address, folder / f"machine-{number}", folder / "studies")
         for number, address in enumerate(addresses)
@@ -241,6 +256,24 @@ def running_hosts(addresses: Sequence[str], folder: Path) -> Iterator[list[Host]
         for host in hosts:
             host.cut_power()
         _run("ip", "link", "del", BRIDGE)
+        _run("umount", "--lazy", folder / "studies")
+
+
+@contextmanager
+def limit_memory(process: int, megabytes: int) -> Iterator[Callable[[], bool]]:
+    """Let a process take no more than so much memory beyond what it has; gives whether the system killed it."""
+    root = Path("/sys/fs/cgroup/memory")
+    if not root.is_dir():  # version 2, which has one tree for everything
+        root = Path("/sys/fs/cgroup")
+    group = root / f"colorization-{process}"
+    group.mkdir()
+    limit = next(file for file in (group / "memory.limit_in_bytes", group / "memory.max") if file.exists())
+    limit.write_text(str(megabytes * 2**20))
+    (group / "cgroup.procs").write_text(str(process))
+    try:
+        yield lambda: not (group / "cgroup.procs").read_text()
+    finally:
+        group.rmdir()
 
 
 def _covered_python() -> list[str]:

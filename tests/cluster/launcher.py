@@ -7,12 +7,15 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from results.store import StudyFolder, read_epochs
 from tests.cluster.hosts import Host
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -20,7 +23,7 @@ RAY = Path(sys.prefix, "bin/ray")
 _NODES = """
 import json, ray
 ray.init(logging_level="ERROR", log_to_driver=False)
-print(json.dumps([node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]]))
+print(json.dumps({node["NodeManagerHostname"]: node["NodeID"] for node in ray.nodes() if node["Alive"]}))
 """
 
 
@@ -127,5 +130,31 @@ class Cluster:
 
     def nodes(self) -> list[str]:
         """The names of the hosts whose Ray is alive, as the head's Ray tells."""
+        return sorted(self.node_ids())
+
+    def node_ids(self) -> dict[str, str]:
+        """Ray's names for the hosts whose Ray is alive, by the hosts' own."""
         told = self.ssh(self.head, f"python -c {shlex.quote(_NODES)}")
-        return sorted(json.loads(told.stdout)) if told.returncode == 0 else []
+        return dict(json.loads(told.stdout)) if told.returncode == 0 else {}
+
+    def job(self, name: str) -> str:
+        """What became of a job, in Ray's words."""
+        told = self.ssh(self.head, f"ray job status {name}")
+        return told.stdout.rpartition("Status for job")[2].split("\n")[0].rpartition(": ")[2]
+
+    @contextmanager
+    def full_storage(self) -> Iterator[None]:
+        """Within this context there is no room in the studies' folder."""
+        ballast = self.studies / "ballast"
+        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(2**20))
+        try:
+            yield
+        finally:
+            ballast.unlink()
+
+
+def machines_of(folder: StudyFolder) -> set[str]:
+    """The hosts that trained the epochs of a study."""
+    return {row["node"] for row in read_epochs(folder).to_pylist()}

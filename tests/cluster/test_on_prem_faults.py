@@ -1,0 +1,149 @@
+"""A Pix2Pix study on a cluster of own machines, and what may happen to it in a night: nothing is lost."""
+
+import pytest
+
+from results.store import read_epochs
+from tests.cluster.hosts import limit_memory, wait_until
+from tests.cluster.launcher import machines_of
+
+pytestmark = pytest.mark.cluster
+
+LONG = 16
+"""Epochs of a trial that can be disturbed while it runs; one takes a fraction of a second."""
+
+
+@pytest.fixture
+def complete(cluster, ended, accounted_for):
+    """See that a study ended with every trial complete, its epochs of before as they were; give the trials' rows."""
+
+    def check(folder, trials=2, epochs=LONG, before=()):
+        ended(folder)
+        rows = accounted_for(folder.path, trials, epochs)
+        assert {row["state"] for row in rows.values()} == {"COMPLETE"}
+        after = read_epochs(folder).to_pylist()
+        assert all(row in after for row in before)
+        return rows
+
+    return check
+
+
+@pytest.fixture(autouse=True)
+def all_machines(cluster):
+    """Begin with all machines in the cluster."""
+    everyone = sorted(host.name for host in cluster.hosts)
+    wait_until(lambda: cluster.nodes() == everyone, "all machines in the cluster")
+
+
+def epochs_so_far(folder):
+    rows = read_epochs(folder).to_pylist()
+    assert len(rows) < 2 * LONG
+    return rows
+
+
+def went_on_elsewhere(cluster, rows):
+    """See that all trials ended on the second worker."""
+    assert {row["node"] for row in rows.values()} == {cluster.workers[1].name}
+
+
+def test_a_trial_whose_process_is_killed_goes_on(cluster, study, complete):
+    folder = study("killed", trials=2, epochs=LONG)
+    before = epochs_so_far(folder)
+    cluster.workers[0].kill("^ray::Trial")
+    complete(folder, before=before)
+    assert machines_of(folder) == {host.name for host in cluster.workers}
+
+
+def test_a_trial_that_the_system_kills_for_want_of_memory_goes_on(cluster, study, complete):
+    folder = study("memory", trials=2, epochs=LONG)
+    before = epochs_so_far(folder)
+    with limit_memory(cluster.workers[0].find("^ray::Trial"), megabytes=1) as killed:
+        wait_until(killed, "its end")
+    complete(folder, before=before)
+
+
+def test_a_network_that_is_cut_for_5_seconds_costs_no_trial(cluster, study, complete):
+    folder = study("cut-5", trials=2, epochs=LONG)
+    before = epochs_so_far(folder)
+    cluster.workers[0].cut_network(seconds=5)
+    complete(folder, before=before)
+
+
+def test_a_network_that_is_cut_for_60_seconds_costs_no_trial(cluster, study, complete):
+    folder = study("cut-60", trials=2, epochs=4 * LONG)
+    before = epochs_so_far(folder)
+    cluster.workers[0].cut_network(seconds=60)
+    complete(folder, epochs=4 * LONG, before=before)
+
+
+def test_a_study_whose_process_was_killed_is_resumed(cluster, study, submit, complete):
+    folder = study("driver", trials=2, epochs=LONG)
+    cluster.head.kill("^python -m search.run")
+    before = epochs_so_far(folder)
+    resumed = submit("driver-again", "--resume driver")
+    complete(folder, before=before)
+    assert resumed.wait() == 0
+
+
+def test_a_full_storage_ends_a_study_that_goes_on_when_there_is_room(cluster, study, submit, complete):
+    folder = study("full", trials=2, epochs=LONG)
+    with cluster.full_storage():
+        wait_until(lambda: cluster.job("full") == "FAILED", "the study's end")
+    before = epochs_so_far(folder)
+    resumed = submit("full-again", "--resume full")
+    complete(folder, before=before)
+    assert resumed.wait() == 0
+
+
+def test_trials_of_a_machine_that_is_given_notice_go_on_elsewhere(cluster, study, complete):
+    folder = study("notice", trials=2, epochs=LONG)
+    before = epochs_so_far(folder)
+    node = cluster.node_ids()[cluster.workers[0].name]
+    drained = cluster.ssh(
+        cluster.head,
+        f"ray drain-node --address {cluster.head.address}:6379 --node-id {node}"
+        " --reason DRAIN_NODE_REASON_PREEMPTION --reason-message spot --deadline-remaining-seconds 2",
+    )
+    assert drained.returncode == 0, drained.stderr
+    went_on_elsewhere(cluster, complete(folder, before=before))
+
+
+def test_a_trial_goes_on_elsewhere_when_the_ray_of_its_machine_is_killed_and_the_machine_comes_back(
+    cluster, study, complete
+):
+    folder = study("raylet", trials=2, epochs=LONG)
+    before = epochs_so_far(folder)
+    cluster.workers[0].kill("raylet/raylet ")
+    went_on_elsewhere(cluster, complete(folder, before=before))
+
+
+def test_a_trial_goes_on_elsewhere_when_its_machine_loses_power(cluster, study, complete):
+    folder = study("power", trials=2, epochs=LONG)
+    before = epochs_so_far(folder)
+    cluster.workers[0].cut_power()
+    try:
+        went_on_elsewhere(cluster, complete(folder, before=before))
+    finally:
+        cluster.workers[0].boot()
+
+
+def test_a_machine_that_joins_late_takes_trials(cluster, study, complete):
+    late = cluster.workers[0]
+    late.cut_power()
+    wait_until(lambda: late.name not in cluster.nodes(), "its loss")
+    folder = study("late", trials=6, epochs=LONG, machines=[cluster.workers[1]])
+    late.boot()
+    complete(folder, trials=6)
+    assert machines_of(folder) == {host.name for host in cluster.workers}
+
+
+def test_when_the_head_loses_power_the_cluster_is_brought_up_again_and_the_study_resumed(
+    cluster, study, submit, complete
+):
+    folder = study("head", trials=2, epochs=LONG)
+    cluster.head.cut_power()
+    before = epochs_so_far(folder)
+    cluster.head.boot()
+    cluster.ray("up", "-y", cluster.file)
+    resumed = submit("head-again", "--resume head")
+    complete(folder, before=before)
+    assert resumed.wait() == 0
