@@ -37,7 +37,8 @@ CPU_SIZE = Size(trials=12, epochs=8, image_size=64, settings=("width=32",))
 class Plan:
     """A study with nothing left open.
 
-    `config` has every optional setting filled in; `scaled` lists what was made smaller than full size, each with
+    `config` has every optional setting filled in, except that its `gpus_per_trial` is auto as long as it is to be
+    measured: until then a trial is given a whole GPU. `scaled` lists what was made smaller than full size, each with
     the flag that asks for more.
     """
 
@@ -78,11 +79,13 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
     Raises
     ------
     ConfigError
-        More GPUs for a trial than there are, or a held parameter that the space does not have or allow.
+        A GPU for a trial where there is none, or a held parameter that the space does not have or allow.
     """
     if config.model is None:
         raise ConfigError("no model is named: take pix2pix or cnn.")
-    share = config.gpus_per_trial if config.gpus_per_trial is not None else float(min(machine.gpus, 1))
+    asked, any_gpu = config.gpus_per_trial, float(min(machine.gpus, 1))
+    share = any_gpu if asked is None or asked == "auto" else asked
+    is_open = asked == "auto" and machine.gpus > 0
     slots = _slots(config.cpus_per_trial, share, machine)
     full, size = GPU_SIZE, GPU_SIZE if share else CPU_SIZE
     settings = (*_missing(size.settings, config.settings), *config.settings)
@@ -135,7 +138,7 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
         epochs=epochs,
         image_size=image_size,
         concurrency=concurrency,
-        gpus_per_trial=share,
+        gpus_per_trial="auto" if is_open else share,
         settings=settings,
     )
     return Plan(
@@ -197,13 +200,9 @@ def _slots(cpus_per_trial: int, gpus_per_trial: float, machine: Machine) -> int:
         return by_cpu
     if gpus_per_trial > machine.gpus:
         raise ConfigError(
-            f"--gpus-per-trial is {gpus_per_trial:g}, but there is {machine}:"
-            " take fewer, or 0 to train on processors."
+            f"--gpus-per-trial is {gpus_per_trial:g}, but there is {machine}: take 0 to train on processors."
         )
-    by_gpu = (
-        int(machine.gpus / gpus_per_trial) if gpus_per_trial >= 1 else machine.gpus * int(1 / gpus_per_trial)
-    )
-    return min(by_cpu, by_gpu)
+    return min(by_cpu, machine.gpus * int(1 / gpus_per_trial))
 
 
 def _missing(defaults: Sequence[str], settings: Sequence[str]) -> list[str]:

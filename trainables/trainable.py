@@ -43,9 +43,9 @@ class TrialConfig:
 
     `last`, `previous`, `best` and `samples` are the files of the training state, of the one an epoch earlier and of
     the inference weights, and the folder of the picture strips; `strip_epochs` are the epochs after which a strip is
-    made, beside the last one and each that is the best so far. A `gpu_share` below 1 caps the GPU's memory at that
-    share. `lock` is the file that names the run of the study to which its trials belong, and `run` the one that
-    started this trial.
+    made, beside the last one and each that is the best so far. `gpu_share` is 0 to 1, of one GPU; a fraction caps
+    its memory at that share. `lock` is the file that names the run of the study to which its
+    trials belong, and `run` the one that started this trial.
     """
 
     number: int
@@ -86,8 +86,7 @@ class Trial(tune.Trainable):
         from trainables import hardware
 
         trial = TrialConfig(**config["trial"])
-        cap = hardware.gpu_memory_cap(trial.gpu_share, hardware.nvidia_gpus())
-        hardware.configure(trial.threads, cap)
+        hardware.configure(trial.threads, trial.gpu_share)
         from trainables.loop import make_loop
 
         self._open_pack(trial)

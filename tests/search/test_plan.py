@@ -1,6 +1,7 @@
 """Settings and what they become on a machine."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_what_the_user_asks_for_is_not_scaled():
     assert asked.scaled == ()
 
 
-@pytest.mark.parametrize(("share", "slots"), [(1.0, 4), (0.25, 16), (0.5, 8), (0.3, 12), (2.0, 2), (0.0, 32)])
+@pytest.mark.parametrize(("share", "slots"), [(1.0, 4), (0.25, 16), (0.5, 8), (0.3, 12), (0.0, 32)])
 def test_trials_are_packed_on_gpus_whole_or_in_fractions(share, slots):
     assert plan(FOUR_GPUS, gpus_per_trial=share, trials=100).concurrency == slots
 
@@ -104,7 +105,9 @@ def test_what_the_machine_or_the_space_lacks_is_refused(settings, message):
         ({"searcher": "cmaes"}, "--searcher is cmaes with --objective val_delta_e val_swd, but it knows one"),
         ({"epochs": -1}, "--epochs is -1, but must be 1 or more"),
         ({"batch_size": 0}, "--batch-size is 0, but must be 1 or more"),
-        ({"gpus_per_trial": 1.5}, "--gpus-per-trial is 1.5, but must be 0, a fraction below 1"),
+        ({"gpus_per_trial": 2.0}, "--gpus-per-trial is 2, but must be 0, a fraction such as .* on one GPU"),
+        ({"gpus_per_trial": -0.5}, "--gpus-per-trial is -0.5, but must be 0"),
+        ({"gpus_per_trial": math.nan}, "--gpus-per-trial is nan, but must be 0"),
         ({"name": "../etc"}, "--name is '../etc', but must start with a letter or digit"),
         ({"name": ""}, "--name is ''"),
         ({"seed": -1}, "--seed is -1, but must be between"),
