@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from results.effort import Course, Savings, course, savings
+from results.effort import Course, DeviceEffort, Savings, by_device, course, savings
 from results.ranking import Ranked, against_references, rank
 from results.store import PARAMS, read_epochs, read_trials
 from search.admission import study_folder
@@ -108,8 +108,9 @@ def print_end(console: Console, outcome: Outcome) -> None:
     console.print()
     if ranked:
         say(console, str(against_references(ranked, objectives)), style="bold")
+    epochs = read_epochs(outcome.folder)
     if len(objectives) > 1 and ranked:
-        reached = course(trials, read_epochs(outcome.folder), outcome.baselines, objectives)
+        reached = course(trials, epochs, outcome.baselines, objectives)
         say(console, hypervolume_line(reached, objectives))
     end = outcome.end
     if end.used_up:
@@ -119,6 +120,10 @@ def print_end(console: Console, outcome: Outcome) -> None:
     elif end.interrupted:
         say(console, f"Stopped after {duration(end.seconds)}; everything so far is kept.", style="yellow")
     say(console, effort_line(len(rows), end.seconds, savings(trials, outcome.plan.epochs)))
+    devices = by_device(epochs)
+    if len(devices) > 1:
+        for device in devices:
+            say(console, device_line(device))
     console.print()
     _print_next(console, outcome, best=next((entry.trial for entry in ranked if entry.has_weights), None))
 
@@ -142,6 +147,15 @@ def effort_line(trials: int, seconds: float, saved: Savings) -> str:
     gpu = f" and {saved.saved_gpu_seconds / 3600:.2g} GPU-hours" if saved.saved_gpu_seconds else ""
     about = duration(saved.saved_seconds)
     return f"{said}; stopping the weak ones saved about {about} of training{gpu} ({saved.share:.0%})."
+
+
+def device_line(effort: DeviceEffort) -> str:
+    """Say how much one kind of device trained, and how fast."""
+    name = effort.device or "a device that was not recorded"
+    return (
+        f"on {name}: {effort.epochs} epochs of {effort.trials} trials,"
+        f" {effort.epoch_seconds:.3g} s an epoch, {effort.images_per_second:.3g} images/s a trial (medians)"
+    )
 
 
 def _ranking(

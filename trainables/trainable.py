@@ -80,6 +80,7 @@ class Trial(tune.Trainable):
     _values: list[list[float]]
     _unreported: dict[str, Any] | None
     _notice: str | None
+    _device: str
 
     def setup(self, config: dict[str, Any]) -> None:
         """Start TensorFlow in this process and build the trial."""
@@ -87,6 +88,7 @@ class Trial(tune.Trainable):
 
         trial = TrialConfig(**config["trial"])
         hardware.configure(trial.threads, trial.gpu_share)
+        self._device = hardware.device_name(trial.gpu_share)
         from trainables.loop import make_loop
 
         self._open_pack(trial)
@@ -150,6 +152,7 @@ class Trial(tune.Trainable):
             "images_per_second": loop.images_per_epoch / (trained - start),
             "epoch_seconds": time.perf_counter() - start,
             "trainable_encoder_parameters": loop.trainable_encoder_parameters,
+            "device": self._device,
         }
         last = Path(trial.last)
         if last.exists():
