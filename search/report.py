@@ -14,6 +14,7 @@ from results.store import PARAMS, read_epochs, read_trials
 from search.admission import study_folder
 from search.config import StudyConfig
 from search.live import describe, duration
+from search.packing import Packing
 from search.plan import Plan
 from search.precision import Precision
 from search.pretrained import Pretrained
@@ -33,7 +34,9 @@ def print_plan(console: Console, plan: Plan) -> None:
     rungs = " and ".join(str(rung) for rung in plan.rungs)
     stopping = f", the weak ones stopped after epoch {rungs}" if rungs else ""
     say(console, f"{plan.config.name}: {plan.model}, {plan.trials} trials of {plan.epochs} epochs{stopping}")
-    say(console, f"machine     {plan.machine}; {plan.concurrency} trials at once")
+    measured = ", or more: how many pay on one GPU is measured before the first"
+    more = measured if plan.config.gpus_per_trial == "auto" else ""
+    say(console, f"machine     {plan.machine}; {plan.concurrency} trials at once{more}")
     say(
         console,
         f"pictures    {plan.config.data or 'drawn birds'}, {plan.image_size} x {plan.image_size} pixels",
@@ -57,7 +60,12 @@ def print_plan(console: Console, plan: Plan) -> None:
 
 
 def print_beginning(
-    console: Console, plan: Plan, report: PackReport, pretrained: Pretrained, precision: Precision
+    console: Console,
+    plan: Plan,
+    report: PackReport,
+    pretrained: Pretrained,
+    precision: Precision,
+    packing: Packing | None,
 ) -> None:
     """Say what begins, on what, and what was left out or made smaller."""
     counts = report.counts
@@ -87,6 +95,8 @@ def print_beginning(
         if count > _NAMED:
             say(console, f"  and {count - _NAMED} more, all named in study.json", style="yellow")
     say(console, precision.note)
+    if packing is not None:
+        say(console, packing.note)
     if plan.model == "pix2pix":
         say(console, pretrained.encoder.note, style="" if pretrained.encoder.available else "yellow")
         if pretrained.perceptual.path:
