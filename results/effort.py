@@ -1,4 +1,4 @@
-"""What a search had reached by when, and what stopping weak trials early saved.
+"""What a search had reached by when, what stopping weak trials early saved, and how fast each kind of device was.
 
 Works on the tables of `results.store` alone. It neither reads nor draws anything.
 """
@@ -6,8 +6,9 @@ Works on the tables of `results.store` alone. It neither reads nor draws anythin
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -114,6 +115,59 @@ class Savings:
         """Share saved of what training everything to its end would have taken, 0..1."""
         whole = self.seconds + self.saved_seconds
         return self.saved_seconds / whole if whole else 0.0
+
+
+@dataclass(frozen=True)
+class DeviceEffort:
+    """What was trained on one kind of device, and how fast.
+
+    Attributes
+    ----------
+    device
+        Its name; None for epochs of which it was not recorded.
+    trials, epochs
+        That trained on it, wholly or in part, and trained on it.
+    epoch_seconds, images_per_second
+        Medians over its epochs: s of training and evaluation, and training images a second of one trial. They compare
+        devices as far as chance dealt them the same configurations.
+    """
+
+    device: str | None
+    trials: int
+    epochs: int
+    epoch_seconds: float
+    images_per_second: float
+
+
+def by_device(epochs: pa.Table) -> list[DeviceEffort]:
+    """Sum up the epochs of each kind of device, the one with the most first.
+
+    Parameters
+    ----------
+    epochs
+        As `results.store.read_epochs` returns it.
+    """
+    rows: dict[str | None, list[dict[str, Any]]] = defaultdict(list)
+    names = ["device", "trial", "epoch_seconds", "images_per_second"]
+    for row in epochs.select(names).to_pylist():
+        rows[row["device"]].append(row)
+    found = [
+        DeviceEffort(
+            device=device,
+            trials=len({row["trial"] for row in own}),
+            epochs=len(own),
+            epoch_seconds=_median(own, "epoch_seconds"),
+            images_per_second=_median(own, "images_per_second"),
+        )
+        for device, own in rows.items()
+    ]
+    return sorted(found, key=lambda one: -one.epochs)
+
+
+def _median(rows: list[dict[str, Any]], column: str) -> float:
+    """Over the rows that have it; NaN where none has."""
+    known = [row[column] for row in rows if row[column] is not None]
+    return float(np.median(known)) if known else math.nan
 
 
 def savings(trials: pa.Table, epochs: int) -> Savings:

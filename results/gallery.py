@@ -248,6 +248,7 @@ def _card(
         "images a second": row["images_per_second"],
         "trainable encoder weights": row["trainable_encoder_parameters"],
         "node": row["node"],
+        "device": row["device"],
     }
     best = f'<span class="place">#{standing.place}</span> ' if standing else ""
     value = " · ".join(number(row[objective]) for objective in objectives)

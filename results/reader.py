@@ -26,7 +26,7 @@ def read_trials(study: str | Path | StudyFolder) -> pa.Table:
         As `open_study`, and where the table is damaged or of another schema version.
     """
     folder = study if isinstance(study, StudyFolder) else open_study(study)
-    table = read_table(folder.trials)
+    table = read_table(folder.trials, TRIALS)
     return TRIALS.empty_table() if table is None else table
 
 
@@ -40,8 +40,8 @@ def read_epochs(study: str | Path | StudyFolder) -> pa.Table:
     """
     folder = study if isinstance(study, StudyFolder) else open_study(study)
     # The merged file is read last: a part that vanished meanwhile was merged before it was deleted.
-    parts = [table for part in epoch_parts(folder) if (table := read_table(part)) is not None]
-    return merge_epochs(read_table(folder.compacted_epochs), parts)
+    parts = [table for part in epoch_parts(folder) if (table := read_table(part, EPOCHS)) is not None]
+    return merge_epochs(read_table(folder.compacted_epochs, EPOCHS), parts)
 
 
 def epoch_parts(folder: StudyFolder) -> list[Path]:
@@ -66,8 +66,11 @@ def _key(epochs: pa.Table) -> pa.ChunkedArray:
     return pc.add(pc.shift_left(epochs["trial"], 32), pc.cast(epochs["epoch"], pa.int64()))
 
 
-def read_table(file: Path) -> pa.Table | None:
-    """A Parquet file's whole table, or None where there is no such file (any more)."""
+def read_table(file: Path, schema: pa.Schema) -> pa.Table | None:
+    """A Parquet file's whole table, or None where there is no such file (any more).
+
+    Columns of `schema` that were not there yet when it was written are null.
+    """
     while True:
         try:
             content = file.read_bytes()
@@ -86,4 +89,7 @@ def read_table(file: Path) -> pa.Table | None:
             f"{file} is damaged ({error}): delete it (what it held is lost) or restore it from a copy."
         ) from None
     check_version(file, (table.schema.metadata or {}).get(b"schema_version", b"none").decode())
+    for place, field in enumerate(schema):
+        if field.name not in table.column_names:
+            table = table.add_column(place, field, pa.nulls(table.num_rows, field.type))
     return table

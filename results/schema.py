@@ -2,7 +2,8 @@
 
 Every Parquet file carries `schema_version` in its metadata, `study.json` under the key of that name.
 
-**trials.parquet**, a row a trial, ascending. Null means "not known (yet)".
+**trials.parquet**, a row a trial, ascending. Null means "not known (yet)". A column that may be null can be added
+without another version: in files written before, it is read as null.
 
 | column | type | unit, range |
 | --- | --- | --- |
@@ -17,6 +18,7 @@ Every Parquet file carries `schema_version` in its metadata, `study.json` under 
 | images_per_second | float64 | training images a second |
 | trainable_encoder_parameters | int64 | weights of the pretrained encoder left to train; null without one |
 | node | string | the host that trained its last epoch |
+| device | string | what it trained its last epoch on: a GPU's name as its driver gives it, or the processor's model |
 | val_delta_e | float64 | CIEDE2000, 0 and up; lower is better, as for all but psnr and ssim |
 | val_swd | float64 | sliced Wasserstein distance, Lab units, 0 and up |
 | val_colorfulness_gap | float64 | Hasler and Suesstrunk's colorfulness, 0 and up |
@@ -50,6 +52,7 @@ beside anything else becomes string.
 | epoch_seconds | float64 | s, training and evaluation |
 | gpu_seconds | float64 | epoch_seconds times the trial's GPUs, a share where several trials use one; 0 without |
 | node | string | the host that trained this epoch |
+| device | string | what it trained this epoch on, as above |
 | trainable_encoder_parameters | int64 | as above |
 | timestamp | timestamp[ms, tz=UTC] | when it was recorded |
 """
@@ -84,6 +87,7 @@ TRIALS = pa.schema(
         pa.field("images_per_second", pa.float64()),
         pa.field("trainable_encoder_parameters", pa.int64()),
         pa.field("node", pa.string()),
+        pa.field("device", pa.string()),
         *(pa.field(metric, pa.float64()) for metric in METRICS),
     ],
     metadata=_VERSION,
@@ -108,6 +112,7 @@ EPOCHS = pa.schema(
         pa.field("epoch_seconds", pa.float64()),
         pa.field("gpu_seconds", pa.float64()),
         pa.field("node", pa.string()),
+        pa.field("device", pa.string()),
         pa.field("trainable_encoder_parameters", pa.int64()),
         pa.field("timestamp", pa.timestamp("ms", tz="UTC")),
     ],

@@ -64,9 +64,11 @@ class StudyWriter:
         self._pending = False
         self._allowance = _Allowance(clock)
         self._parts = {
-            part: table for part in epoch_parts(self.folder) if (table := read_table(part)) is not None
+            part: table
+            for part in epoch_parts(self.folder)
+            if (table := read_table(part, EPOCHS)) is not None
         }
-        merged = read_table(self.folder.compacted_epochs)
+        merged = read_table(self.folder.compacted_epochs, EPOCHS)
         self._merged = 0 if merged is None else merged.num_rows
 
     def write_config(self, config: Mapping[str, Any]) -> None:
@@ -165,7 +167,7 @@ class StudyWriter:
             self._merge()
 
     def _merge(self) -> None:
-        table = merge_epochs(read_table(self.folder.compacted_epochs), self._parts.values())
+        table = merge_epochs(read_table(self.folder.compacted_epochs, EPOCHS), self._parts.values())
         write_file(self.folder, self.folder.compacted_epochs, _parquet(table))
         for file in (*self._parts, *self.folder.epochs.glob(".*.tmp")):
             file.unlink(missing_ok=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from results.store import StudyFolder, open_study, read_config, read_epochs, read_trials
 from search.config import ConfigError, StudyConfig, flag
 from search.earlier import check_earlier
-from search.machine import this_machine
-from search.plan import Plan, make_plan
+from search.machine import joins_cluster, this_machine
+from search.plan import Plan, check_fits, make_plan
 from trainables.data.sources import resolve
 
 _NEEDED = {"gp": ("scipy", "torch"), "cmaes": ("cmaes",)}
@@ -62,6 +62,8 @@ def admit(config: StudyConfig) -> Plan:
         There is no such data.
     """
     plan = make_plan(config, this_machine(), ("unet", "mobilenetv2"))
+    if not joins_cluster(config.address):
+        check_fits(plan)
     folder = study_folder(config).path
     if folder.exists():
         raise ConfigError(

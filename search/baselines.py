@@ -27,7 +27,7 @@ class BaselineTask:
 def _score(pack: str, seed: int, weights: str | None) -> Baselines:
     from trainables import hardware
 
-    hardware.configure(1, None)
+    hardware.configure(1, 0)
     from trainables.data.pack import open_pack
     from trainables.features import feature_extractor
     from trainables.metrics import baselines

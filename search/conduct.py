@@ -21,6 +21,7 @@ from search.earlier import earlier_trials
 from search.failures import Failures
 from search.journal import Journal
 from search.live import Display, Lines, Screen
+from search.machine import Room, cluster
 from search.plan import Plan
 from search.progress import Progress
 from search.proposals import Proposals
@@ -126,11 +127,11 @@ def conduct(
         paused=standing.paused,
         configure=configure,
     )
-    failures = Failures()
+    room, failures = Room(plan.concurrency_on, cluster), Failures()
     scheduler = StudyScheduler(
         stopper,
         objectives,
-        concurrency=plan.concurrency,
+        concurrency=room,
         is_exhausted=lambda: searcher.is_exhausted,
         on_failure=lambda trial: _goes_on(trial, failures, searcher),
     )
@@ -146,8 +147,8 @@ def conduct(
         budget=budget,
         failures=failures,
     )
-    # All free slots get a trial at once.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(plan.concurrency)
+    # All free slots get a trial at once: what holds new ones back is the searcher.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(plan.trials)
     with brake.on_interrupt(display.stopping), display:
         # Not `Tuner`, which pickles searcher and callbacks to restore them: our record is the journal.
         tune.run(

@@ -113,8 +113,9 @@ class StudyConfig:
     cpus_per_trial: int = 1
     """Processors, and so threads, of a trial. On a CPU many single-threaded trials beat few with many threads."""
 
-    gpus_per_trial: Open[float] = None
-    """GPUs of a trial; a fraction packs several on one, each with its share of the memory. By default 1 if any."""
+    gpus_per_trial: Open[float | Literal["auto"]] = None
+    """Share of a GPU for each trial, 0 to 1: a fraction packs several on one, each with its share of the memory;
+    auto measures how many pay, before the trials. By default 1 if there is any GPU."""
 
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """What the networks compute in; auto takes the fastest that suits the devices, measured before the trials."""
@@ -146,10 +147,10 @@ class StudyConfig:
         self._check_budgets()
         if self.cpus_per_trial < 1:
             raise ConfigError(f"--cpus-per-trial is {self.cpus_per_trial}, but a trial needs 1 or more.")
-        if self.gpus_per_trial is not None and not _valid_share(self.gpus_per_trial):
+        if isinstance(self.gpus_per_trial, float | int) and not 0 <= self.gpus_per_trial <= 1:
             raise ConfigError(
-                f"--gpus-per-trial is {self.gpus_per_trial:g}, but must be 0, a fraction below 1 such as 0.25,"
-                " or a whole number."
+                f"--gpus-per-trial is {self.gpus_per_trial:g}, but must be 0, a fraction such as 0.25, 1 or auto:"
+                " a trial trains on one GPU."
             )
         if self.image_size is not None and not is_image_size(self.image_size):
             below = 1 << max(5, self.image_size.bit_length() - 1)
@@ -235,10 +236,6 @@ class StudyConfig:
 def is_image_size(pixels: int) -> bool:
     """Whether it is a power of two of at least 32."""
     return pixels >= 32 and pixels & (pixels - 1) == 0
-
-
-def _valid_share(share: float) -> bool:
-    return 0 <= share < 1 or (float(share).is_integer() and share > 0)
 
 
 def flag(name: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from results.store import read_config
 from search.admission import study_folder
 from search.config import ConfigError
+from search.packing import Packing
 from search.plan import Plan
 from search.precision import Precision
 from search.pretrained import Pretrained
@@ -53,7 +54,12 @@ def check_same(plan: Plan, report: PackReport, pretrained: Pretrained) -> None:
 
 
 def record_of(
-    plan: Plan, report: PackReport, pretrained: Pretrained, precision: Precision, dashboard: str | None
+    plan: Plan,
+    report: PackReport,
+    pretrained: Pretrained,
+    precision: Precision,
+    packing: Packing | None,
+    dashboard: str | None,
 ) -> dict[str, Any]:
     """What study.json holds; a study that goes on keeps when it was created and its baselines."""
     folder = study_folder(plan.config)
@@ -79,6 +85,7 @@ def record_of(
         "encoder": {"spec": plan.config.encoder_weights, **asdict(pretrained.encoder)},
         "perceptual": {"spec": plan.config.perceptual_weights, **asdict(pretrained.perceptual)},
         "precision": asdict(precision),
+        "packing": None if packing is None else asdict(packing),
         "ray_dashboard": dashboard,
         "baselines": earlier.get("baselines", {}),
     }

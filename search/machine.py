@@ -1,10 +1,12 @@
 """What there is to run on: this machine, or all machines of a Ray cluster."""
 
 import logging
+import math
 import os
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
@@ -13,6 +15,7 @@ import yaml
 
 from search.config import ConfigError
 
+LOOK_SECONDS = 2.0
 AUTOSCALING_CONFIG = Path("~/ray_bootstrap_config.yaml")
 """Where `ray up` puts the cluster's file on its head."""
 
@@ -45,7 +48,8 @@ class Machine:
     def __str__(self) -> str:
         """As said to a person."""
         gpus = f" and {self.gpus} GPU{'s' * (self.gpus != 1)}" if self.gpus else ", no GPU"
-        return f"{self.cpus} processor{'s' * (self.cpus != 1)}{gpus}"
+        where = f" on {len(self.members)} machines" if len(self.members) > 1 else ""
+        return f"{self.cpus} processor{'s' * (self.cpus != 1)}{gpus}{where}"
 
 
 def this_machine() -> Machine:
@@ -95,6 +99,38 @@ def _together(machines: Sequence[Machine]) -> Machine:
         gpus=sum(machine.gpus for machine in machines),
         members=tuple(machine for machine in machines if machine.cpus),
     )
+
+
+class Room:
+    """How many trials may run at once, looked up anew every few seconds: machines join and leave.
+
+    Parameters
+    ----------
+    concurrency
+        How many do on a machine.
+    look
+        Counts what there is.
+    clock
+        Seconds.
+    """
+
+    def __init__(
+        self,
+        concurrency: Callable[[Machine], int],
+        look: Callable[[], Machine],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._concurrency = concurrency
+        self._look = look
+        self._clock = clock
+        self._at = -math.inf
+        self._room = 0
+
+    def __call__(self) -> int:
+        """Give the number as of the last few seconds."""
+        if self._clock() - self._at >= LOOK_SECONDS:
+            self._room, self._at = self._concurrency(self._look()), self._clock()
+        return self._room
 
 
 def connect(address: str | None) -> str | None:

@@ -164,7 +164,7 @@ def make_search(
             seed=seed,
         ),
         problem.objectives,
-        concurrency=cluster.workers,
+        concurrency=lambda: cluster.workers,
         is_exhausted=lambda: searcher.is_exhausted,
     )
     return Search(searcher, scheduler, lambda suggested: suggested["params"])

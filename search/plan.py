@@ -37,8 +37,9 @@ CPU_SIZE = Size(trials=12, epochs=8, image_size=64, settings=("width=32",))
 class Plan:
     """A study with nothing left open.
 
-    `config` has every optional setting filled in; `scaled` lists what was made smaller than full size, each with
-    the flag that asks for more.
+    `config` has every optional setting filled in, but for two: `concurrency` stays open, since machines come and go,
+    and `gpus_per_trial` is auto as long as it is to be measured: until then a trial is given a whole GPU. `scaled`
+    lists what was made smaller than full size, each with the flag that asks for more.
     """
 
     config: StudyConfig
@@ -47,12 +48,21 @@ class Plan:
     trials: int
     epochs: int
     image_size: int
-    concurrency: int
     gpus_per_trial: float
     grace: int
     space: dict[str, Parameter]
     points: tuple[Point, ...]
     scaled: tuple[str, ...]
+
+    @property
+    def concurrency(self) -> int:
+        """Trials at once on the machine; 0 where none fits."""
+        return self.concurrency_on(self.machine)
+
+    def concurrency_on(self, machine: Machine) -> int:
+        """Trials at once on another machine, such as what the cluster has become meanwhile."""
+        slots = machine.slots(self.config.cpus_per_trial, self.gpus_per_trial)
+        return min(self.config.concurrency or slots, slots, self.trials)
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -78,23 +88,20 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
     Raises
     ------
     ConfigError
-        More GPUs for a trial than there are, or a held parameter that the space does not have or allow.
+        A held parameter that the space does not have or allow, or points or a grid that do not fit it.
     """
     if config.model is None:
         raise ConfigError("no model is named: take pix2pix or cnn.")
-    share = config.gpus_per_trial if config.gpus_per_trial is not None else float(min(machine.gpus, 1))
-    slots = _slots(config.cpus_per_trial, share, machine)
+    asked, any_gpu = config.gpus_per_trial, float(min(machine.gpus, 1))
+    share = any_gpu if asked is None or asked == "auto" else asked
+    is_open = asked == "auto" and machine.gpus > 0
+    slots = machine.slots(config.cpus_per_trial, share)
     full, size = GPU_SIZE, GPU_SIZE if share else CPU_SIZE
     settings = (*_missing(size.settings, config.settings), *config.settings)
     image_size = config.image_size or size.image_size
     epochs = config.epochs or size.epochs
     grace = _grace(config, epochs)
     trials = config.trials or (size.trials if share else size.trials * max(1, slots // 2))
-    if config.gpu_hours is not None and not share:
-        raise ConfigError(
-            f"--gpu-hours is {config.gpu_hours:g}, but the trials use no GPU, there is {machine}: take --time-budget."
-        )
-    concurrency = min(config.concurrency or slots, slots, trials)
 
     perceptual = config.perceptual_weights != "none"
     space = space_of(config.model, image_size, encoders, perceptual=perceptual)
@@ -134,8 +141,7 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
         trials=trials,
         epochs=epochs,
         image_size=image_size,
-        concurrency=concurrency,
-        gpus_per_trial=share,
+        gpus_per_trial="auto" if is_open else share,
         settings=settings,
     )
     return Plan(
@@ -145,7 +151,6 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
         trials=trials,
         epochs=epochs,
         image_size=image_size,
-        concurrency=concurrency,
         gpus_per_trial=share,
         grace=grace,
         space=space,
@@ -186,24 +191,30 @@ def _grid_trials(config: StudyConfig, space: dict[str, Parameter], points: int) 
     return config.trials or count + points
 
 
-def _slots(cpus_per_trial: int, gpus_per_trial: float, machine: Machine) -> int:
-    """How many trials run at once."""
-    if cpus_per_trial > machine.cpus:
+def check_fits(plan: Plan) -> None:
+    """See that at least one trial can run on the plan's machine.
+
+    Raises
+    ------
+    ConfigError
+        There is no GPU, or no machine with so many processors.
+    """
+    config, machine, share = plan.config, plan.machine, plan.gpus_per_trial
+    if share and not machine.gpus:
         raise ConfigError(
-            f"--cpus-per-trial is {cpus_per_trial}, but there are {machine.cpus}: take {machine.cpus} or fewer."
+            f"--gpus-per-trial is {share:g}, but there is {machine}: take 0 to train on processors, or add machines"
+            " with GPUs."
         )
-    by_cpu = machine.cpus // cpus_per_trial
-    if not gpus_per_trial:
-        return by_cpu
-    if gpus_per_trial > machine.gpus:
+    if config.gpu_hours is not None and not share:
         raise ConfigError(
-            f"--gpus-per-trial is {gpus_per_trial:g}, but there is {machine}:"
-            " take fewer, or 0 to train on processors."
+            f"--gpu-hours is {config.gpu_hours:g}, but the trials use no GPU, there is {machine}: take --time-budget."
         )
-    by_gpu = (
-        int(machine.gpus / gpus_per_trial) if gpus_per_trial >= 1 else machine.gpus * int(1 / gpus_per_trial)
-    )
-    return min(by_cpu, by_gpu)
+    if not plan.concurrency:
+        most = max(one.cpus for one in machine.members or (machine,) if one.gpus or not share)
+        raise ConfigError(
+            f"--cpus-per-trial is {config.cpus_per_trial}, but no machine{' with a GPU' if share else ''} has more"
+            f" than {most}: take {most} or fewer."
+        )
 
 
 def _missing(defaults: Sequence[str], settings: Sequence[str]) -> list[str]:

@@ -84,7 +84,7 @@ def _measure(
     suitable = hardware.suitable_precisions(gpus, hardware.processor_flags())
     if len(suitable) == 1:
         return suitable[0], {}
-    hardware.configure(threads, hardware.gpu_memory_cap(gpu_share, gpus))
+    hardware.configure(threads, gpu_share)
     from trainables.loop import Training
     from trainables.params import params_of
     from trainables.precision import choose

@@ -205,6 +205,7 @@ def trial_row(
         row["gpu_seconds"] = sum(one["gpu_seconds"] or 0.0 for one in rows)
         row["images_per_second"] = sum(one["images_per_second"] for one in rows) / len(rows)
         row["node"] = rows[-1].get("node")
+        row["device"] = rows[-1].get("device")
         row["trainable_encoder_parameters"] = rows[-1].get("trainable_encoder_parameters")
         row |= {metric: best[metric] for metric in METRICS if metric in best}
     return row

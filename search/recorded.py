@@ -133,7 +133,7 @@ def read_recorded(folder: Path, objectives: tuple[str, ...]) -> Recorded:
         raise ConfigError(f"--objective is {unknown[0]}, but {folder} holds {', '.join(METRICS)}.")
     config = StudyConfig.from_record(record["config"])
     # A machine on which the settings are possible, whatever this one is.
-    machine = Machine(cpus=config.cpus_per_trial, gpus=math.ceil(config.gpus_per_trial or 0))
+    machine = Machine(cpus=config.cpus_per_trial, gpus=math.ceil(float(config.gpus_per_trial or 0)))
     encoders = ("unet", "mobilenetv2") if record["encoder"]["available"] else ("unet",)
     plan = make_plan(config, machine, encoders)
     rows: dict[int, list[dict[str, Any]]] = defaultdict(list)

@@ -8,12 +8,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from results.effort import Course, Savings, course, savings
+from results.effort import Course, DeviceEffort, Savings, by_device, course, savings
 from results.ranking import Ranked, against_references, rank
 from results.store import PARAMS, read_epochs, read_trials
 from search.admission import study_folder
 from search.config import StudyConfig
 from search.live import describe, duration
+from search.machine import joins_cluster
+from search.packing import Packing
 from search.plan import Plan
 from search.precision import Precision
 from search.pretrained import Pretrained
@@ -33,7 +35,14 @@ def print_plan(console: Console, plan: Plan) -> None:
     rungs = " and ".join(str(rung) for rung in plan.rungs)
     stopping = f", the weak ones stopped after epoch {rungs}" if rungs else ""
     say(console, f"{plan.config.name}: {plan.model}, {plan.trials} trials of {plan.epochs} epochs{stopping}")
-    say(console, f"machine     {plan.machine}; {plan.concurrency} trials at once")
+    measured = ", or more: how many pay on one GPU is measured before the first"
+    more = measured if plan.config.gpus_per_trial == "auto" else ""
+    say(console, f"machine     {plan.machine}; {plan.concurrency} trials at once{more}")
+    if joins_cluster(plan.config.address):
+        say(
+            console,
+            "            The study would join a Ray cluster, whose machines are counted when it begins.",
+        )
     say(
         console,
         f"pictures    {plan.config.data or 'drawn birds'}, {plan.image_size} x {plan.image_size} pixels",
@@ -57,7 +66,12 @@ def print_plan(console: Console, plan: Plan) -> None:
 
 
 def print_beginning(
-    console: Console, plan: Plan, report: PackReport, pretrained: Pretrained, precision: Precision
+    console: Console,
+    plan: Plan,
+    report: PackReport,
+    pretrained: Pretrained,
+    precision: Precision,
+    packing: Packing | None,
 ) -> None:
     """Say what begins, on what, and what was left out or made smaller."""
     counts = report.counts
@@ -87,6 +101,8 @@ def print_beginning(
         if count > _NAMED:
             say(console, f"  and {count - _NAMED} more, all named in study.json", style="yellow")
     say(console, precision.note)
+    if packing is not None:
+        say(console, packing.note)
     if plan.model == "pix2pix":
         say(console, pretrained.encoder.note, style="" if pretrained.encoder.available else "yellow")
         if pretrained.perceptual.path:
@@ -108,8 +124,9 @@ def print_end(console: Console, outcome: Outcome) -> None:
     console.print()
     if ranked:
         say(console, str(against_references(ranked, objectives)), style="bold")
+    epochs = read_epochs(outcome.folder)
     if len(objectives) > 1 and ranked:
-        reached = course(trials, read_epochs(outcome.folder), outcome.baselines, objectives)
+        reached = course(trials, epochs, outcome.baselines, objectives)
         say(console, hypervolume_line(reached, objectives))
     end = outcome.end
     if end.used_up:
@@ -119,6 +136,10 @@ def print_end(console: Console, outcome: Outcome) -> None:
     elif end.interrupted:
         say(console, f"Stopped after {duration(end.seconds)}; everything so far is kept.", style="yellow")
     say(console, effort_line(len(rows), end.seconds, savings(trials, outcome.plan.epochs)))
+    devices = by_device(epochs)
+    if len(devices) > 1:
+        for device in devices:
+            say(console, device_line(device))
     console.print()
     _print_next(console, outcome, best=next((entry.trial for entry in ranked if entry.has_weights), None))
 
@@ -142,6 +163,15 @@ def effort_line(trials: int, seconds: float, saved: Savings) -> str:
     gpu = f" and {saved.saved_gpu_seconds / 3600:.2g} GPU-hours" if saved.saved_gpu_seconds else ""
     about = duration(saved.saved_seconds)
     return f"{said}; stopping the weak ones saved about {about} of training{gpu} ({saved.share:.0%})."
+
+
+def device_line(effort: DeviceEffort) -> str:
+    """Say how much one kind of device trained, and how fast."""
+    name = effort.device or "a device that was not recorded"
+    return (
+        f"on {name}: {effort.epochs} epochs of {effort.trials} trials,"
+        f" {effort.epoch_seconds:.3g} s an epoch, {effort.images_per_second:.3g} images/s a trial (medians)"
+    )
 
 
 def _ranking(

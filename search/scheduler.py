@@ -31,7 +31,7 @@ class StudyScheduler(FIFOScheduler):
     objectives
         Names of the metrics that are judged, in the order of the stopper's values.
     concurrency
-        Trials at the same time.
+        Says how many trials may run at the same time, as things are.
     is_exhausted
         Whether no more trials will be added.
     on_failure
@@ -43,7 +43,7 @@ class StudyScheduler(FIFOScheduler):
         stopper: Stopper,
         objectives: Sequence[str],
         *,
-        concurrency: int,
+        concurrency: Callable[[], int],
         is_exhausted: Callable[[], bool],
         on_failure: Callable[[Trial], bool] = lambda _: False,
     ) -> None:
@@ -71,7 +71,7 @@ class StudyScheduler(FIFOScheduler):
     @property
     def free_slots(self) -> int:
         """Number of new trials that may start now; none while a paused one is to go on before them."""
-        return 0 if self._next_promoted() in self._paused else self._concurrency - self.active
+        return 0 if self._next_promoted() in self._paused else self._concurrency() - self.active
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Take up a trial: one that the study left paused stays so."""
@@ -121,7 +121,7 @@ class StudyScheduler(FIFOScheduler):
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """Give the promoted trial, if a slot is free; end what is left paused once nothing can promote it."""
         self._drop_ended()
-        if self.active >= self._concurrency:
+        if self.active >= self._concurrency():
             return None
         number = self._next_promoted()
         if number in self._paused:

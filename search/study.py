@@ -5,7 +5,7 @@ for a new study are empty.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -18,7 +18,8 @@ from search.config import ConfigError, StudyConfig
 from search.identity import check_same, record_of
 from search.lock import StudyLock
 from search.machine import cluster, connect
-from search.plan import Plan, make_plan
+from search.packing import Packing, measure_packing
+from search.plan import Plan, check_fits, make_plan
 from search.precision import Precision, PrecisionCheck
 from search.pretrained import Pretrained, PretrainedCheck
 from search.sharing import check_shared
@@ -46,6 +47,7 @@ class _Ground:
     report: PackReport
     pretrained: Pretrained
     precision: Precision
+    packing: Packing | None
     dashboard: str | None
 
 
@@ -53,7 +55,7 @@ def run(
     config: StudyConfig,
     console: Console,
     *,
-    announce: Callable[[Plan, PackReport, Pretrained, Precision], None],
+    announce: Callable[[Plan, PackReport, Pretrained, Precision, Packing | None], None],
 ) -> Outcome:
     """Run what of the study is not done yet.
 
@@ -71,9 +73,11 @@ def run(
     lock = StudyLock(folder.lock, str(config.name)) if folder.config.exists() else None
     try:
         ground = _prepare(config, console)
+        if ground.packing is not None:
+            config = replace(config, gpus_per_trial=ground.packing.share)
         plan = make_plan(config, cluster(), ground.pretrained.encoder.encoders)
         check_same(plan, ground.report, ground.pretrained)
-        announce(plan, ground.report, ground.pretrained, ground.precision)
+        announce(plan, ground.report, ground.pretrained, ground.precision, ground.packing)
         writer = StudyWriter(folder.path)
         lock = lock or StudyLock(folder.lock, str(config.name))
         return _run(plan, ground, writer, console)
@@ -83,7 +87,9 @@ def run(
 
 
 def _prepare(config: StudyConfig, console: Console) -> _Ground:
-    """Start Ray and see to data, weights and precision, at the same time as far as that goes."""
+    """Start Ray and see to data, weights, precision and packing, at the same time as far as that goes."""
+    folder = study_folder(config)
+    recorded = read_config(folder) if folder.config.exists() else {}
     check = PretrainedCheck(config)
     try:
         with console.status("Starting Ray"):
@@ -91,7 +97,8 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
             check_shared(config.storage)
         # With every encoder: which there are is not known yet, and does not matter to size and precision.
         provisional = make_plan(config, cluster(), ("unet", "mobilenetv2"))
-        precision_check = PrecisionCheck(provisional, _recorded_precision(study_folder(config)))
+        check_fits(provisional)
+        precision_check = PrecisionCheck(provisional, recorded.get("precision"))
         with console.status("Preparing the data"):
             cache = config.storage / ".packs"
             report = build_pack(config.data, provisional.image_size, seed=config.seed, cache=cache)
@@ -106,7 +113,14 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
             f"--objective is {' '.join(config.objective)}, but val_kid needs the features of a trained MobileNetV2:"
             " name its weights with --encoder-weights PATH, or leave it out."
         )
-    return _Ground(report, pretrained, precision, dashboard)
+    plan = make_plan(config, cluster(), pretrained.encoder.encoders)
+    if plan.config.gpus_per_trial == "auto":
+        with console.status("Measuring how many trials pay on one GPU"):
+            packing: Packing | None = measure_packing(plan, report.path, pretrained, precision.name)
+    else:
+        known = recorded.get("packing")
+        packing = None if known is None else Packing(**known)
+    return _Ground(report, pretrained, precision, packing, dashboard)
 
 
 def _run(plan: Plan, ground: _Ground, writer: StudyWriter, console: Console) -> Outcome:
@@ -114,7 +128,9 @@ def _run(plan: Plan, ground: _Ground, writer: StudyWriter, console: Console) -> 
     from trainables.trainable import Trial
 
     config, folder = plan.config, writer.folder
-    record = record_of(plan, ground.report, ground.pretrained, ground.precision, ground.dashboard)
+    record = record_of(
+        plan, ground.report, ground.pretrained, ground.precision, ground.packing, ground.dashboard
+    )
     writer.write_config(record)
     baselines = (
         None
@@ -133,10 +149,6 @@ def _run(plan: Plan, ground: _Ground, writer: StudyWriter, console: Console) -> 
     writer.write_config({**record, "baselines": found})
     write_gallery(folder)
     return Outcome(folder=folder, plan=plan, baselines=found, end=end)
-
-
-def _recorded_precision(folder: StudyFolder) -> dict[str, Any] | None:
-    return read_config(folder)["precision"] if folder.config.exists() else None
 
 
 def _trial(

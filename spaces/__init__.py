@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from spaces.cnn import cnn
+from spaces.largest import largest_points
 from spaces.parameter import Parameter, Space, SpaceError, Value, complete, fix, suggest
 from spaces.pix2pix import pix2pix
 from spaces.reference import reference_points
@@ -17,6 +18,7 @@ __all__ = [
     "Value",
     "complete",
     "fix",
+    "largest_points",
     "reference_points",
     "space_of",
     "suggest",

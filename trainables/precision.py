@@ -3,9 +3,10 @@ is `trainables.hardware` (which are suitable) and `trainables.models.layers` (ho
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from trainables.data.pack import Pack
 from trainables.loop import Loop, Training, forget_loops, make_loop
 from trainables.params import Precision
 
+T = TypeVar("T", bound=Hashable)
 _SECONDS = 1.0
 _STEPS = 2
 """In an epoch of the measured loops: they take turns, so that whatever else the machine does slows all of them."""
@@ -32,7 +34,14 @@ def choose(training: Training, image_size: int, suitable: Sequence[Precision]) -
     """Measure the training step of `training` in each suitable precision; a single one is taken as it is."""
     if len(suitable) == 1:
         return Choice(suitable[0], {})
-    rates = _rates(training, _noise(image_size, training.batch_size * _STEPS), suitable)
+    pack = _noise(image_size, training.batch_size * _STEPS)
+    loops: dict[Precision, Loop] = {
+        name: make_loop(replace(training, precision=name, encoder_weights=None), pack) for name in suitable
+    }
+    for loop in loops.values():
+        loop.train_epoch()
+    rates = images_per_second(loops, _SECONDS)
+    del loop, loops
     # What was measured is not trained on, and would be in the way.
     forget_loops()
     fastest = max(suitable, key=lambda name: rates[name])
@@ -41,22 +50,17 @@ def choose(training: Training, image_size: int, suitable: Sequence[Precision]) -
     return Choice(fastest, {str(name): rate for name, rate in rates.items()})
 
 
-def _rates(training: Training, pack: Pack, suitable: Sequence[Precision]) -> dict[Precision, float]:
-    """Images a second."""
-    loops: dict[Precision, Loop] = {
-        name: make_loop(replace(training, precision=name, encoder_weights=None), pack) for name in suitable
-    }
-    seconds = dict.fromkeys(suitable, 0.0)
-    epochs = dict.fromkeys(suitable, 0)
-    for loop in loops.values():
-        loop.train_epoch()
-    while min(seconds.values()) < _SECONDS:
+def images_per_second(loops: Mapping[T, Loop], least: float) -> dict[T, float]:
+    """Train loops that are traced already in turns, each for at least so many seconds."""
+    seconds = dict.fromkeys(loops, 0.0)
+    epochs = dict.fromkeys(loops, 0)
+    while min(seconds.values()) < least:
         for name, loop in loops.items():
             start = time.perf_counter()
             loop.train_epoch()
             seconds[name] += time.perf_counter() - start
             epochs[name] += 1
-    return {name: epochs[name] * loops[name].images_per_epoch / seconds[name] for name in suitable}
+    return {name: epochs[name] * loop.images_per_epoch / seconds[name] for name, loop in loops.items()}
 
 
 def _noise(image_size: int, train: int) -> Pack:

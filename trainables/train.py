@@ -127,7 +127,7 @@ def _train(run: Run) -> int:
 
     from trainables import hardware
 
-    hardware.configure(len(os.sched_getaffinity(0)), None)
+    hardware.configure(len(os.sched_getaffinity(0)), 1)
     logging.basicConfig(format="%(message)s")
     logging.getLogger("trainables").setLevel(logging.INFO)
 

@@ -43,8 +43,8 @@ class TrialConfig:
 
     `last`, `previous`, `best` and `samples` are the files of the training state, of the one an epoch earlier and of
     the inference weights, and the folder of the picture strips; `strip_epochs` are the epochs after which a strip is
-    made, beside the last one and each that is the best so far. A `gpu_share` below 1 caps the GPU's memory at that
-    share. `owner` is a file in the folder of `last` that names the process which trains the trial.
+    made, beside the last one and each that is the best so far. `gpu_share` is 0 to 1, of one GPU; a fraction caps
+    its memory at that share. `owner` is a file in the folder of `last` that names the process which trains the trial.
     """
 
     number: int
@@ -78,6 +78,7 @@ class Trial(tune.Trainable):
     _values: list[list[float]]
     _unreported: dict[str, Any] | None
     _notice: str | None
+    _device: str
     _name: str
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -85,8 +86,8 @@ class Trial(tune.Trainable):
         from trainables import hardware
 
         trial = TrialConfig(**config["trial"])
-        cap = hardware.gpu_memory_cap(trial.gpu_share, hardware.nvidia_gpus())
-        hardware.configure(trial.threads, cap)
+        hardware.configure(trial.threads, trial.gpu_share)
+        self._device = hardware.device_name(trial.gpu_share)
         from trainables.loop import make_loop
 
         self._open_pack(trial)
@@ -150,6 +151,7 @@ class Trial(tune.Trainable):
             "images_per_second": loop.images_per_epoch / (trained - start),
             "epoch_seconds": time.perf_counter() - start,
             "trainable_encoder_parameters": loop.trainable_encoder_parameters,
+            "device": self._device,
         }
         last = Path(trial.last)
         if last.exists():

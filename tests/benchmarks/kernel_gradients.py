@@ -43,7 +43,7 @@ def main() -> None:
     """Measure and print."""
     settings = tyro.cli(Settings)
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[: settings.threads]))
-    hardware.configure(settings.threads, None)
+    hardware.configure(settings.threads, 1)
     import tensorflow as tf
 
     from trainables.models import convolution

@@ -1,6 +1,6 @@
 import pytest
 
-from results.effort import course, savings
+from results.effort import DeviceEffort, by_device, course, savings
 from results.store import StudyWriter, read_config, read_epochs, read_trials
 
 BOTH = ("val_delta_e", "val_swd")
@@ -38,6 +38,28 @@ def test_without_gray_the_worst_epoch_is_the_reference_and_without_epochs_there_
     came = course(read_trials(writer.folder), read_epochs(writer.folder), {}, BOTH)
     assert came.reference.tolist() == [2, 4]
     assert came.hypervolumes.tolist() == [0, 0]
+
+
+def test_epochs_are_summed_up_by_device_the_one_with_most_first(tmp_path):
+    writer = StudyWriter(tmp_path / "garden")
+    writer.write_config({})
+    assert by_device(read_epochs(writer.folder)) == []
+    # Trial 1 began on one device and went on on the other.
+    for trial, epoch, device, seconds in [
+        (0, 1, "Tesla T4", 30.0),
+        (1, 1, "Tesla T4", 20.0),
+        (1, 2, "NVIDIA L4", 9.0),
+        (2, 1, "NVIDIA L4", 10.0),
+        (2, 2, "NVIDIA L4", 40.0),
+        (3, 1, None, None),
+    ]:
+        speed = None if seconds is None else 600 / seconds
+        row = {"trial": trial, "epoch": epoch, "epoch_seconds": seconds, "images_per_second": speed}
+        writer.record_epoch({**row, "device": device})
+    l4, t4, unknown = by_device(read_epochs(writer.folder))
+    assert l4 == DeviceEffort("NVIDIA L4", trials=2, epochs=3, epoch_seconds=10.0, images_per_second=60.0)
+    assert t4 == DeviceEffort("Tesla T4", trials=2, epochs=2, epoch_seconds=25.0, images_per_second=25.0)
+    assert (unknown.device, unknown.epochs) == (None, 1)
 
 
 def test_a_stopped_trials_missing_epochs_are_what_was_saved(tmp_path):

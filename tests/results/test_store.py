@@ -48,9 +48,19 @@ def test_what_was_recorded_is_read_back(writer):
     metrics = {metric: 0.5 + place for place, metric in enumerate(METRICS)}
     now = datetime(2025, 6, 3, 9, 14, 22, 250_000, tzinfo=UTC)
     epoch = {"trial": 3, "epoch": 2, "train_loss": 0.25, **metrics, "epoch_seconds": 4.0, "timestamp": now}
-    epoch |= {"gpu_seconds": 1.0, "node": "birdhouse", "trainable_encoder_parameters": 1_234}
+    epoch |= {
+        "gpu_seconds": 1.0,
+        "node": "birdhouse",
+        "device": "NVIDIA L4",
+        "trainable_encoder_parameters": 1_234,
+    }
     trial = {"trial": 3, "state": "COMPLETE", "reference": "λ 80", "epochs": 2, **metrics, "params.width": 64}
-    trial |= {"gpu_seconds": 2.0, "node": "birdhouse", "trainable_encoder_parameters": 1_234}
+    trial |= {
+        "gpu_seconds": 2.0,
+        "node": "birdhouse",
+        "device": "NVIDIA L4",
+        "trainable_encoder_parameters": 1_234,
+    }
     writer.record_epoch(epoch)
     writer.record_trial(trial)
 
@@ -79,6 +89,26 @@ def test_the_docstring_describes_every_column():
             assert f"| {name} | {str(columns.field(name).type).replace('double', 'float64')}" in table
     for name in (*METRICS, *STATES):
         assert name in schema.__doc__
+
+
+def test_a_column_added_since_a_study_was_written_is_null_there_and_the_study_goes_on(writer):
+    for epoch in (1, 2):
+        writer.record_epoch({"trial": 0, "epoch": epoch, "val_swd": 5.0, "device": "NVIDIA L4"})
+        if epoch == 1:
+            writer.compact()
+    writer.record_trial({"trial": 0, "state": "RUNNING", "device": "NVIDIA L4", "params.width": 64})
+    writer.flush()
+    for file in (writer.folder.trials, *writer.folder.epochs.iterdir()):
+        pq.write_table(pq.read_table(file, partitioning=None).drop_columns("device"), file)
+
+    again = StudyWriter(writer.folder.path)
+    again.record_epoch({"trial": 0, "epoch": 3, "val_swd": 4.0, "device": "NVIDIA L4"})
+    for _ in range(2):
+        assert read_epochs(writer.folder)["device"].to_pylist() == [None, None, "NVIDIA L4"]
+        assert read_epochs(writer.folder).schema.equals(EPOCHS, check_metadata=True)
+        (trial,) = read_trials(writer.folder).to_pylist()
+        assert (trial["device"], trial["params.width"]) == (None, 64)
+        again.compact()
 
 
 def test_an_epoch_recorded_again_replaces_the_first(writer):

@@ -1,4 +1,4 @@
-"""Joining the Ray of this machine, or starting one."""
+"""What there is to run on: the Ray of this machine or another, and the machines that it has or may get."""
 
 import os
 import socket
@@ -6,6 +6,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import pytest
+
+from search.machine import Machine, Room
 
 SCRIPT = """
 from search.machine import connect
@@ -36,3 +40,50 @@ def test_a_ray_that_is_gone_but_still_noted_on_the_machine_is_not_waited_for():
         )
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() not in ("", noted)
+
+
+GROWS = """
+import ray
+from search.machine import cluster
+
+ray.init("local", num_cpus=3, include_dashboard=False, logging_level="ERROR")
+print(cluster())
+"""
+FILE = """
+max_workers: 3
+available_node_types:
+  head: {max_workers: 0, resources: {CPU: 0}}
+  gpu: {max_workers: 8, resources: {CPU: 4, GPU: 1}}
+  cpu: {max_workers: 2, resources: {CPU: 64}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "found"),
+    [
+        (FILE, "12 processors and 3 GPUs on 3 machines"),
+        (FILE.replace("max_workers: 3", "max_workers: 9"), "96 processors and 8 GPUs on 9 machines"),
+        ("available_node_types: [a list]", "3 processors, no GPU"),
+    ],
+)
+def test_machines_that_the_autoscaler_may_add_count_as_there(tmp_path, file, found):
+    (tmp_path / "ray_bootstrap_config.yaml").write_text(file)
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", GROWS],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"HOME": str(tmp_path)},
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == found
+
+
+def test_the_room_for_trials_follows_the_cluster_but_is_not_asked_for_all_the_time():
+    machines = [Machine(cpus=1, gpus=0), Machine(cpus=3, gpus=0)]
+    now = [0.0]
+    room = Room(lambda machine: machine.cpus, lambda: machines.pop(0), clock=lambda: now[0])
+    assert (room(), room()) == (1, 1)
+    now[0] = 5.0
+    assert room() == 3

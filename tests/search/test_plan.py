@@ -1,13 +1,14 @@
 """Settings and what they become on a machine."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 
 from search.config import ConfigError, StudyConfig, seconds_of
 from search.machine import Machine
-from search.plan import make_plan
+from search.plan import check_fits, make_plan
 
 TWO_CORES = Machine(cpus=2, gpus=0)
 FOUR_GPUS = Machine(cpus=32, gpus=4)
@@ -39,7 +40,7 @@ def test_what_the_user_asks_for_is_not_scaled():
     assert asked.scaled == ()
 
 
-@pytest.mark.parametrize(("share", "slots"), [(1.0, 4), (0.25, 16), (0.5, 8), (0.3, 12), (2.0, 2), (0.0, 32)])
+@pytest.mark.parametrize(("share", "slots"), [(1.0, 4), (0.25, 16), (0.5, 8), (0.3, 12), (0.0, 32)])
 def test_trials_are_packed_on_gpus_whole_or_in_fractions(share, slots):
     assert plan(FOUR_GPUS, gpus_per_trial=share, trials=100).concurrency == slots
 
@@ -48,6 +49,21 @@ def test_processors_limit_the_trials_at_once_too():
     assert plan(Machine(cpus=4, gpus=4), gpus_per_trial=0.25, trials=100).concurrency == 4
     assert plan(Machine(cpus=8, gpus=0), cpus_per_trial=4, trials=100).concurrency == 2
     assert plan(Machine(cpus=8, gpus=0), trials=3).concurrency == 3
+
+
+CPU_MACHINE, GPU_MACHINE = Machine(cpus=3, gpus=0), Machine(cpus=4, gpus=2)
+
+
+def test_a_trial_runs_on_one_machine_so_those_of_a_cluster_are_counted_one_by_one():
+    three = Machine(cpus=9, gpus=0, members=(CPU_MACHINE,) * 3)
+    assert plan(three, cpus_per_trial=2, trials=100).concurrency == 3
+    mixed = Machine(cpus=10, gpus=2, members=(CPU_MACHINE, CPU_MACHINE, GPU_MACHINE))
+    assert plan(mixed, gpus_per_trial=0.25, trials=100).concurrency == 4
+    assert plan(mixed, gpus_per_trial=0.25, trials=100).concurrency_on(GPU_MACHINE) == 4
+    with pytest.raises(ConfigError, match="no machine with a GPU has more than 4"):
+        check_fits(plan(mixed, cpus_per_trial=5))
+    with pytest.raises(ConfigError, match="there is 9 processors, no GPU on 3 machines"):
+        check_fits(plan(three, gpus_per_trial=1.0))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +82,7 @@ def test_without_early_stopping_there_are_no_rungs():
     ("settings", "message"),
     [
         ({"gpus_per_trial": 1.0}, "--gpus-per-trial is 1, but there is 2 processors, no GPU"),
-        ({"cpus_per_trial": 3}, "--cpus-per-trial is 3, but there are 2"),
+        ({"cpus_per_trial": 3}, "--cpus-per-trial is 3, but no machine has more than 2: take 2 or fewer"),
         ({"settings": ("lambda",)}, "--set is 'lambda', but must be NAME=VALUE"),
         ({"settings": ("depth=9",)}, "--set depth=9: depth is 9, but must be between 3 and 6"),
         ({"epochs": 3, "grace": 5}, "--grace is 5 with 3 epochs, but must be below that"),
@@ -82,7 +98,7 @@ def test_without_early_stopping_there_are_no_rungs():
 )
 def test_what_the_machine_or_the_space_lacks_is_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
-        plan(**settings)
+        check_fits(plan(**settings))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +120,9 @@ def test_what_the_machine_or_the_space_lacks_is_refused(settings, message):
         ({"searcher": "cmaes"}, "--searcher is cmaes with --objective val_delta_e val_swd, but it knows one"),
         ({"epochs": -1}, "--epochs is -1, but must be 1 or more"),
         ({"batch_size": 0}, "--batch-size is 0, but must be 1 or more"),
-        ({"gpus_per_trial": 1.5}, "--gpus-per-trial is 1.5, but must be 0, a fraction below 1"),
+        ({"gpus_per_trial": 2.0}, "--gpus-per-trial is 2, but must be 0, a fraction such as .* on one GPU"),
+        ({"gpus_per_trial": -0.5}, "--gpus-per-trial is -0.5, but must be 0"),
+        ({"gpus_per_trial": math.nan}, "--gpus-per-trial is nan, but must be 0"),
         ({"name": "../etc"}, "--name is '../etc', but must start with a letter or digit"),
         ({"name": ""}, "--name is ''"),
         ({"seed": -1}, "--seed is -1, but must be between"),

@@ -23,12 +23,23 @@ TRIALS = [
 def said(tmp_path):
     """Print the end of a study of four trials of 8 epochs at 10 s, minimising `objectives`, as lines."""
 
-    def end(objectives=("val_delta_e", "val_swd"), gpu_seconds=0.0, used_up=None, **settings):
+    def end(
+        objectives=("val_delta_e", "val_swd"),
+        gpu_seconds=0.0,
+        used_up=None,
+        devices=("Tesla T4",),
+        **settings,
+    ):
         writer = StudyWriter(tmp_path / "birds")
         writer.write_config({"objectives": objectives})
         for trial, (state, reference, epochs, delta_e, swd) in enumerate(TRIALS):
             values = {"val_delta_e": delta_e, "val_swd": swd}
-            writer.record_epoch({"trial": trial, "epoch": epochs, "epoch_seconds": 10.0, **values})
+            speed = {
+                "epoch_seconds": 10.0,
+                "images_per_second": 123.4,
+                "device": devices[trial % len(devices)],
+            }
+            writer.record_epoch({"trial": trial, "epoch": epochs, **speed, **values})
             row = {
                 "trial": trial,
                 "state": state,
@@ -83,6 +94,14 @@ def test_the_end_tells_the_verdict_the_hypervolume_and_what_stopping_saved(said)
 
 def test_gpu_hours_are_told_where_there_are_gpus(said):
     assert any("of training and 0.5 GPU-hours (19%)" in line for line in said(gpu_seconds=300.0))
+
+
+def test_how_fast_each_device_was_is_told_where_there_are_several(said):
+    assert not any("Tesla T4" in line for line in said())
+    lines = said(devices=("Tesla T4", "NVIDIA L4"))
+    for device in ("Tesla T4", "NVIDIA L4"):
+        told = f"on {device}: 2 epochs of 2 trials, 10 s an epoch, 123 images/s a trial (medians)"
+        assert told in lines
 
 
 def test_with_one_objective_baselines_stand_among_the_trials_and_nothing_is_a_front(said):

@@ -66,7 +66,7 @@ class Session:
         self.scheduler = StudyScheduler(
             self.stopper,
             objectives,
-            concurrency=concurrency,
+            concurrency=lambda: concurrency,
             is_exhausted=lambda: self.exhausted,
             on_failure=on_failure,
         )
@@ -315,7 +315,9 @@ def run(tune, folder, numbers, recorded=(), stop=None):
     for epoch in recorded:
         stopper.record(*epoch)
     searcher = Numbers(folder, numbers, {number for number in numbers if stopper.is_paused(number)})
-    scheduler = StudyScheduler(stopper, ("error",), concurrency=2, is_exhausted=lambda: not searcher.numbers)
+    scheduler = StudyScheduler(
+        stopper, ("error",), concurrency=lambda: 2, is_exhausted=lambda: not searcher.numbers
+    )
     searcher.scheduler = scheduler
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

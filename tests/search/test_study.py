@@ -17,7 +17,7 @@ from PIL import Image
 from results.store import StudyFolder, read_epochs, read_trials
 from spaces import reference_points, space_of
 from trainables.best import best_epoch
-from trainables.hardware import processor_flags, suitable_precisions
+from trainables.hardware import device_name, processor_flags, suitable_precisions
 
 SIZE = ("--trials", "4", "--epochs", "3", "--set", "batch_norm=false")
 
@@ -38,6 +38,7 @@ def test_a_trials_row_shows_its_best_epoch(finished_study):
         assert row["best_epoch"] == best["epoch"]
         assert row["val_delta_e"] == best["val_delta_e"]
         assert row["gpu_seconds"] == 0
+        assert {epoch["device"] for epoch in own} == {row["device"]} == {device_name(0)}
         assert row["seconds"] == pytest.approx(sum(epoch["epoch_seconds"] for epoch in own))
         assert all(math.isfinite(row[metric]) for metric in ("val_swd", "val_psnr", "val_ssim", "val_l1"))
 

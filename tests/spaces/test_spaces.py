@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaces import MODELS, SpaceError, complete, fix, reference_points, space_of, suggest
+from spaces import MODELS, SpaceError, complete, fix, largest_points, reference_points, space_of, suggest
 from trainables.params import params_of
 
 ENCODERS = ("unet", "mobilenetv2")
@@ -139,3 +139,32 @@ def test_a_held_value_replaces_what_experiments_share_and_drops_those_it_contrad
     assert "Pix2Pix λ 80" in points
     assert "Pix2Pix λ 100" not in points
     assert {point["width"] for point in points.values()} == {16}
+
+
+def test_the_largest_networks_are_among_few_points_that_a_model_takes():
+    points = largest_points(space_of("pix2pix", 64, ("unet", "mobilenetv2"), perceptual=True))
+    assert len(points) == 5
+    for point in points:
+        params_of("pix2pix", point)
+        assert (point["width"], point["perceptual_weight"], point["ema_decay"]) == (64, 100.0, 0.999)
+        assert {"unet": "depth", "mobilenetv2": "unfrozen_layers"}[point["encoder"]] in point
+    tried = {name: {point[name] for point in points} for name in ("encoder", "normalisation", "upsampling")}
+    assert tried == {
+        "encoder": {"unet", "mobilenetv2"},
+        "normalisation": {"batch", "instance", "group"},
+        "upsampling": {"transposed", "resize"},
+    }
+    assert largest_points(space_of("cnn", 64, ())) == [
+        {"depth": 5, "width": 64, "batch_norm": True, "dropout": 0.5}
+    ]
+
+
+def test_what_a_study_holds_is_held_where_its_networks_are_largest_too():
+    space = space_of("pix2pix", 64, ("unet", "mobilenetv2"))
+    for name, text in (("width", "32"), ("encoder", "unet"), ("normalisation", "none"), ("ema_decay", "0")):
+        space = fix(space, name, text)
+    points = largest_points(space)
+    assert [point["upsampling"] for point in points] == ["transposed", "resize"]
+    for point in points:
+        held = {"width": 32, "encoder": "unet", "normalisation": "none", "ema_decay": 0.0, "depth": 6}
+        assert held.items() <= point.items()

@@ -11,7 +11,7 @@ import json, os, sys
 import numpy as np, psutil
 from pathlib import Path
 from trainables import hardware
-hardware.configure(1, None)
+hardware.configure(1, 0)
 from trainables.data.pack import Pack
 from trainables.loop import Training, forget_loops, make_loop
 from trainables.params import params_of

@@ -1,0 +1,252 @@
+"""How many trials share a GPU under `--gpus-per-trial auto`: measured before the first trial, or as recorded.
+
+What one process measures is `trainables.packing`; here are the processes, and what follows from what they tell.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.plan import Plan
+from search.pretrained import Pretrained
+from spaces import Value, largest_points
+from trainables.hardware import CONTEXT_MB, Gpu, configure, nvidia_gpus
+from trainables.params import Precision
+
+if TYPE_CHECKING:
+    from trainables.loop import Loop, Training
+
+MARGIN = 1.2
+"""Times the measured peak that a trial must be able to allocate: memory fragments, and a configuration between those
+that were measured may take somewhat more."""
+WORTH = 1.07
+"""What one trial more on a GPU must gain in images a second of all together: each comes to its rungs later, and
+early stopping knows less when the next is proposed."""
+_SECONDS = 5.0
+"""For which trials that share a GPU are measured; long beside the moments by which they begin and end apart."""
+_PATIENCE = 120.0
+"""Seconds until a GPU that was free before must be again."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How many trials share each GPU, and what that was decided by.
+
+    Attributes
+    ----------
+    trials_per_gpu
+        1 or more.
+    peak_mb
+        MiB that TensorFlow allocates at most for a trial of the largest configuration; None if not measured.
+    images_per_second
+        Of 1, 2, ... trials on one GPU, all together; empty if not measured.
+    trouble
+        Why no more was measured, if something was in the way.
+    """
+
+    trials_per_gpu: int
+    peak_mb: float | None
+    images_per_second: Sequence[float]
+    trouble: str | None
+
+    @property
+    def share(self) -> float:
+        """Of a GPU for each trial. Ray counts in ten-thousandths and rounds, so this is rounded down."""
+        return math.floor(10_000 / self.trials_per_gpu) / 10_000
+
+    @property
+    def note(self) -> str:
+        """As said to a person."""
+        count, rates = self.trials_per_gpu, self.images_per_second
+        said = f"{count} trial{'s' * (count > 1)} on each GPU"
+        if count > 1:
+            said += f": together {rates[count - 1]:.0f} images/s, against {rates[0]:.0f} of one alone"
+        elif len(rates) > 1:
+            said += f": two would give {rates[1]:.0f} images/s together, against {rates[0]:.0f} of one alone"
+        elif self.trouble is None:
+            said += ": no room, no processors or no trials for another one"
+        return said if self.trouble is None else f"{said}; more could not be measured ({self.trouble})"
+
+
+def most_that_fit(peak_mb: float, gpus: Sequence[Gpu], others: int) -> int:
+    """Trials that fit on the smallest of these GPUs, 1 or more.
+
+    Parameters
+    ----------
+    peak_mb
+        MiB that TensorFlow allocates at most for one of them.
+    gpus
+        All that a trial may get.
+    others
+        Trials for each GPU that there are, and that there are processors for.
+    """
+    memory = min(gpu.memory_mb for gpu in gpus)
+    return max(1, min(others, int(memory / (MARGIN * peak_mb + CONTEXT_MB))))
+
+
+def best_count(rates: Sequence[float]) -> int:
+    """Trials that a GPU takes: the last that gains over one fewer, from images a second of 1, 2, ... together."""
+    return next((n for n in range(1, len(rates)) if rates[n] < WORTH * rates[n - 1]), max(1, len(rates)))
+
+
+def measure_packing(plan: Plan, pack: Path, pretrained: Pretrained, precision: Precision) -> Packing:
+    """Measure it on a GPU of the Ray cluster that this process is connected to, while that does nothing else.
+
+    With trials of the largest configuration of the space, on the study's data and in its precision.
+    """
+    import ray
+
+    measuring = _Measuring(
+        model=plan.model,
+        pack=str(pack),
+        batch_size=plan.config.batch_size,
+        encoder_weights=pretrained.encoder.path,
+        perceptual_weights=pretrained.perceptual.path,
+        precision=precision,
+        threads=plan.config.cpus_per_trial,
+    )
+    peak: float | None = None
+    rates: list[float] = []
+    try:
+        gpus = _gpus()
+        if not gpus:
+            return Packing(1, None, [], "no driver tells a GPU's memory")
+        largest, peak = _largest(measuring, largest_points(plan.space))
+        most = most_that_fit(peak, gpus, _others(plan))
+        while most > 1 and len(rates) < most and best_count(rates) >= len(rates):
+            rates.append(_together(measuring, largest, len(rates) + 1))
+    except ray.exceptions.RayError as error:
+        return Packing(best_count(rates), peak, rates, _reason(error))
+    return Packing(best_count(rates), peak, rates, None)
+
+
+@dataclass(frozen=True)
+class _Measuring:
+    """What the measured trials have in common."""
+
+    model: str
+    pack: str
+    batch_size: int
+    encoder_weights: str | None
+    perceptual_weights: str | None
+    precision: Precision
+    threads: int
+
+    def training(self, point: dict[str, Value]) -> "Training":
+        from trainables.loop import Training
+        from trainables.params import params_of
+
+        return Training(
+            params_of(self.model, point),
+            batch_size=self.batch_size,
+            seed=0,
+            epochs=1,
+            encoder_weights=None if self.encoder_weights is None else Path(self.encoder_weights),
+            perceptual_weights=None if self.perceptual_weights is None else Path(self.perceptual_weights),
+            precision=self.precision,
+        )
+
+
+class _Trial:
+    """A trial that is only measured, in a process of its own with its share of a GPU."""
+
+    _loop: "Loop"
+
+    def __init__(self, measuring: _Measuring, share: float) -> None:
+        configure(measuring.threads, share)
+        from trainables.data.pack import open_pack
+
+        self._measuring = measuring
+        self._pack = open_pack(Path(measuring.pack))
+
+    def peak_mb(self, point: dict[str, Value]) -> float:
+        from trainables.packing import peak_mb
+
+        return peak_mb(self._measuring.training(point), self._pack)
+
+    def warm_up(self, point: dict[str, Value]) -> None:
+        from trainables.packing import warm_loop
+
+        self._loop = warm_loop(self._measuring.training(point), self._pack)
+
+    def rate(self) -> float:
+        """Images a second."""
+        from trainables.precision import images_per_second
+
+        return images_per_second({"": self._loop}, _SECONDS)[""]
+
+
+def _largest(measuring: _Measuring, points: Sequence[dict[str, Value]]) -> tuple[dict[str, Value], float]:
+    """The point that takes the most memory, and how much."""
+    import ray
+
+    trial = ray.remote(num_cpus=measuring.threads, num_gpus=1)(_Trial).remote(measuring, 1.0)
+    try:
+        peaks = [ray.get(trial.peak_mb.remote(point)) for point in points]
+    finally:
+        ray.kill(trial)
+    peak = max(peaks)
+    return points[peaks.index(peak)], peak
+
+
+def _together(measuring: _Measuring, point: dict[str, Value], count: int) -> float:
+    """Images a second of so many trials on one GPU, added up."""
+    import ray
+    from ray.util.placement_group import placement_group, remove_placement_group
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    # A whole GPU set aside for them all: Ray would otherwise be free to spread them over several.
+    group = placement_group([{"GPU": 1, "CPU": count * measuring.threads}])
+    share = Packing(count, None, [], None).share
+    trial = ray.remote(
+        num_cpus=measuring.threads,
+        num_gpus=share,
+        scheduling_strategy=PlacementGroupSchedulingStrategy(group),
+    )(_Trial)
+    trials: list[Any] = []
+    try:
+        ray.get(group.ready(), timeout=_PATIENCE)
+        trials += [trial.remote(measuring, share) for _ in range(count)]
+        ray.get([one.warm_up.remote(point) for one in trials])
+        return sum(ray.get([one.rate.remote() for one in trials]))
+    finally:
+        for one in trials:
+            ray.kill(one)
+        remove_placement_group(group)
+
+
+def _gpus() -> list[Gpu]:
+    """The GPUs of all machines, as far as a driver lists them."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    answers = [
+        ray.remote(
+            num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        )(nvidia_gpus).remote()
+        for node in _gpu_nodes()
+    ]
+    return [gpu for answer in answers for gpu in ray.get(answer)]
+
+
+def _others(plan: Plan) -> int:
+    """Trials for each GPU that the study has, and that every machine has processors for."""
+    asked = min(plan.config.concurrency or plan.trials, plan.trials)
+    processors = [
+        int(node["Resources"].get("CPU", 0) / plan.config.cpus_per_trial / node["Resources"]["GPU"])
+        for node in _gpu_nodes()
+    ]
+    return min(math.ceil(asked / plan.machine.gpus), *processors)
+
+
+def _gpu_nodes() -> list[dict[str, Any]]:
+    import ray
+
+    return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU", 0) >= 1]
+
+
+def _reason(error: BaseException) -> str:
+    cause = getattr(error, "cause", None) or error
+    return f"{type(cause).__name__}: {(str(cause).strip() or '?').splitlines()[0]}"
