@@ -102,7 +102,8 @@ def recorded_config(name: str, storage: Path) -> StudyConfig:
     recorded = StudyConfig.from_record(read_config(open_study(storage.absolute() / name))["config"])
     if recorded.name != name:
         raise ConfigError(
-            f"--resume is {name}, but the study.json there is of the study {recorded.name}: rename the folder to that."
+            f"--resume is {name}, but the study.json there is of the study {recorded.name}: rename the folder to"
+            " that."
         )
     return replace(recorded, storage=storage.absolute())
 

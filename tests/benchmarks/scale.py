@@ -138,10 +138,15 @@ def main() -> None:
     try:
         for _ in range(arguments.nodes):
             nodes.add_node(
-                num_cpus=arguments.gpus, num_gpus=arguments.gpus, include_dashboard=False, object_store_memory=80 * 2**20
+                num_cpus=arguments.gpus,
+                num_gpus=arguments.gpus,
+                include_dashboard=False,
+                object_store_memory=80 * 2**20,
             )
         ray.init(nodes.address, log_to_driver=False, logging_level="ERROR")
-        print(f"{cluster()} on {len(ray.nodes())} nodes after {time.perf_counter() - start:.1f} s", flush=True)
+        print(
+            f"{cluster()} on {len(ray.nodes())} nodes after {time.perf_counter() - start:.1f} s", flush=True
+        )
         samples = study(arguments.study.absolute(), arguments.trials, arguments.gpus_per_trial)
         tell("all", samples)
         ray.shutdown()

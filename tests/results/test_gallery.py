@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -167,7 +166,9 @@ def test_the_page_names_the_command_that_colours_a_photo_once_weights_are_there(
 def test_a_state_that_no_study_has_is_shown_and_not_run(study):
     table = read_trials(study)
     evil = pa.array(['"><script>alert(1)</script>'] * table.num_rows)
-    pq.write_table(table.set_column(table.column_names.index("state"), table.field("state"), evil), study.trials)
+    pq.write_table(
+        table.set_column(table.column_names.index("state"), table.field("state"), evil), study.trials
+    )
     assert write_gallery(study).read_text(encoding="utf-8").count("<script>") == 1
 
 

@@ -278,7 +278,10 @@ def test_a_full_disk_is_reported_and_leaves_what_was_written_before(writer, full
         lambda: writer.record_trial({"trial": 0, "state": "COMPLETE"}),
         lambda: writer.write_config({"name": "another"}),
     ):
-        with full_disk(), pytest.raises(StudyError, match=r"No space left.*garden before is intact; free some space"):
+        with (
+            full_disk(),
+            pytest.raises(StudyError, match=r"No space left.*garden before is intact; free some space"),
+        ):
             record()
 
     assert keys(read_epochs(writer.folder)) == [(0, 1)]
