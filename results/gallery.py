@@ -253,7 +253,7 @@ def _card(
     best = f'<span class="place">#{standing.place}</span> ' if standing else ""
     value = " · ".join(number(row[objective]) for objective in objectives)
     named = " · ".join(LABELS[objective] for objective in objectives)
-    return f"""<article class="card" data-state="{state}" data-caption="{caption}"{data}>
+    return f"""<article class="card" data-state="{escape(state)}" data-caption="{caption}"{data}>
 <div class="top"><div class="title"><h3>{best}Trial {trial}</h3>
 <span class="value" title="{escape(named)}" data-ranked="{value}" data-named="{escape(named)}">{value}</span></div>
 <div class="badges">{_badges(row, standing)}</div></div>

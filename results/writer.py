@@ -209,7 +209,9 @@ def write_file(folder: StudyFolder, target: Path, content: bytes | memoryview) -
     # Synced before it is moved: after a power cut the name must not lead to an empty file.
     temporary = target.with_name(f".{target.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        # Never through a link, which in a folder of unknown origin could lead to any file of this account.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

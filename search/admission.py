@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from results.store import StudyFolder, open_study, read_config, read_epochs, read_trials
-from search.config import ConfigError, StudyConfig, flag
+from search.config import NAME_PATTERN, ConfigError, StudyConfig, flag
 from search.earlier import check_earlier
 from search.machine import joins_cluster, this_machine
 from search.plan import Plan, check_fits, make_plan
@@ -94,9 +94,19 @@ def recorded_config(name: str, storage: Path) -> StudyConfig:
     StudyError
         There is no such study.
     ConfigError
-        It was recorded by another version.
+        The name is none, the study was recorded by another version, or under another name.
     """
+    if not NAME_PATTERN.fullmatch(name):
+        raise ConfigError(
+            f"--resume is {name!r}, but must be the name of a study: type the name of its folder, and with --storage"
+            " where that lies."
+        )
     recorded = StudyConfig.from_record(read_config(open_study(storage.absolute() / name))["config"])
+    if recorded.name != name:
+        raise ConfigError(
+            f"--resume is {name}, but the study.json there is of the study {recorded.name}: rename the folder to"
+            " that."
+        )
     return replace(recorded, storage=storage.absolute())
 
 

@@ -29,6 +29,9 @@ _ENVIRONMENT = {
 }
 """For Ray: no output of its own, relative paths as typed, no telemetry, no tables beside ours, Ctrl-C left to us."""
 
+_SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+"""Tune hands these to trials by way of Ray's logs (ray.tune.execution.class_cache), and no trial needs them."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -137,6 +140,8 @@ def connect(address: str | None) -> str | None:
     """Join the Ray cluster at `address` or on this machine, or start one; give its dashboard's address."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    for name in _SECRETS:
+        os.environ.pop(name, None)
     import ray
 
     if address is None and _is_left_behind():

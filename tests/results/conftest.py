@@ -1,6 +1,9 @@
 """A study as a search leaves it: real files, written through `StudyWriter`, with pictures drawn by Pillow."""
 
-from collections.abc import Callable
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -120,3 +123,19 @@ def study(make_study: Callable[..., StudyFolder]) -> StudyFolder:
     (5.9, 3.5). Reference 0 (9.5, 3.0) is dominated by trial 3, and by others.
     """
     return make_study()
+
+
+@pytest.fixture
+def full_disk() -> Callable[[], AbstractContextManager[None]]:
+    """A context in which no file finds room, as systems tell it that allocate when they write to the disk."""
+
+    @contextmanager
+    def full() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "fsync", fsync)
+            yield
+
+    def fsync(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    return full

@@ -4,8 +4,9 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -162,11 +163,18 @@ def test_the_page_names_the_command_that_colours_a_photo_once_weights_are_there(
     assert "python -m results.colorize" in "".join(again.text)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a device without room")
-def test_a_page_that_finds_no_room_leaves_the_old_one(study):
+def test_a_state_that_no_study_has_is_shown_and_not_run(study):
+    table = read_trials(study)
+    evil = pa.array(['"><script>alert(1)</script>'] * table.num_rows)
+    pq.write_table(
+        table.set_column(table.column_names.index("state"), table.field("state"), evil), study.trials
+    )
+    assert write_gallery(study).read_text(encoding="utf-8").count("<script>") == 1
+
+
+def test_a_page_that_finds_no_room_leaves_the_old_one(study, full_disk):
     old = write_gallery(study).read_text(encoding="utf-8")
-    study.gallery.with_name(".gallery.html.tmp").symlink_to("/dev/full")
-    with pytest.raises(StudyError, match=r"gallery\.html could not be written \(No space left"):
+    with full_disk(), pytest.raises(StudyError, match=r"gallery\.html could not be written \(No space left"):
         write_gallery(study)
     assert study.gallery.read_text(encoding="utf-8") == old
 

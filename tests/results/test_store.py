@@ -289,19 +289,29 @@ def test_a_damaged_table_is_named_with_what_to_do(writer):
         read_epochs(writer.folder)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a device without room")
-def test_a_full_disk_is_reported_and_leaves_what_was_written_before(writer):
+def test_a_link_in_the_place_of_a_file_half_written_is_not_followed(writer, tmp_path):
+    other = tmp_path / "mine.txt"
+    other.write_text("mine")
+    (writer.folder.path / ".study.json.tmp").symlink_to(other)
+    with pytest.raises(StudyError, match=r"study\.json could not be written"):
+        writer.write_config({"name": "another"})
+    assert other.read_text() == "mine"
+    writer.write_config({"name": "another"})
+    assert read_config(writer.folder)["name"] == "another"
+
+
+def test_a_full_disk_is_reported_and_leaves_what_was_written_before(writer, full_disk):
     writer.record_epoch({"trial": 0, "epoch": 1})
     writer.record_trial({"trial": 0, "state": "RUNNING"})
-    for target in (writer.folder.epoch(0, 2), writer.folder.trials, writer.folder.config):
-        target.with_name(f".{target.name}.tmp").symlink_to("/dev/full")
-
     for record in (
         lambda: writer.record_epoch({"trial": 0, "epoch": 2}),
         lambda: writer.record_trial({"trial": 0, "state": "COMPLETE"}),
         lambda: writer.write_config({"name": "another"}),
     ):
-        with pytest.raises(StudyError, match=r"No space left.*garden before is intact; free some space"):
+        with (
+            full_disk(),
+            pytest.raises(StudyError, match=r"No space left.*garden before is intact; free some space"),
+        ):
             record()
 
     assert keys(read_epochs(writer.folder)) == [(0, 1)]

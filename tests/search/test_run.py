@@ -1,5 +1,6 @@
 """The command line before a study begins: help, plans, and one clear message for what cannot be used."""
 
+import json
 import subprocess
 import sys
 
@@ -24,6 +25,10 @@ def test_a_dry_run_tells_the_plan(run_search):
     assert run.returncode == 0
     for words in ("7 trials", "32 x 32 pixels", "Pix2Pix λ 100", "made smaller to fit this machine"):
         assert words in run.stdout
+
+
+OUTSIDE = ("../x", "a/b", ".", "..", "/tmp/x", "")
+"""Names that would leave the folder of all studies, or be it."""
 
 
 def refused(run_search, storage, *arguments):
@@ -56,6 +61,8 @@ def refused(run_search, storage, *arguments):
         ),
         (["pix2pix", "--set", "perceptual_weight=1"], "--perceptual-weights"),
         (["--resume", "nobody"], "nobody"),
+        *((["cnn", "--name", name], f"--name is '{name}'") for name in OUTSIDE),
+        *((["--resume", name], f"--resume is '{name}'") for name in OUTSIDE),
         (["cnn", "--gpus-per-trial", "1"], "--gpus-per-trial is 1"),
         (["cnn", "--storage-of-mine", "x"], "--storage-of-mine"),
     ],
@@ -63,6 +70,27 @@ def refused(run_search, storage, *arguments):
 )
 def test_what_cannot_be_used_is_refused_in_one_message(run_search, storage, arguments, message):
     assert message in refused(run_search, storage, *arguments)
+
+
+@pytest.mark.parametrize("written", ["../elsewhere", "/tmp/elsewhere", "victim"])
+def test_a_study_whose_record_names_another_one_is_not_resumed(write_table, written):
+    path = write_table([({}, "RUNNING", [3.0])], name="stranger")
+    victim = write_table([({}, "RUNNING", [3.0])], name="victim")
+    config = path / "study.json"
+    record = json.loads(config.read_text())
+    record["config"]["name"] = written
+    config.write_text(json.dumps(record))
+    before = {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()}
+    run = subprocess.run(
+        [sys.executable, "-m", "search.run", "--resume", "stranger", "--storage", victim.parent],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert written in run.stderr
+    assert "Traceback" not in run.stderr
+    assert {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()} == before
 
 
 def test_a_folder_without_images_is_refused(run_search, storage, tmp_path):

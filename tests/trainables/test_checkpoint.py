@@ -1,3 +1,4 @@
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,27 @@ def test_another_programs_file_is_refused(tmp_path: Path) -> None:
     save_file({"kernel": ARRAYS["kernel"]}, tmp_path / "other.safetensors")
     with pytest.raises(CheckpointError, match="was not written by this program"):
         checkpoint.load(tmp_path / "other.safetensors")
+
+
+class Bomb:
+    """What a pickle of strangers may hold: reading it touches a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
+    path, touched = tmp_path / "best.safetensors", tmp_path / "touched"
+    path.write_bytes(pickle.dumps(Bomb(touched)))
+    for read in (checkpoint.load, checkpoint.load_metadata):
+        with pytest.raises(CheckpointError, match=r"best\.safetensors is damaged or no safetensors file"):
+            read(path)
+    assert not touched.exists()
+    pickle.loads(path.read_bytes())
+    assert touched.exists()
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_other(path: Path) -> None:

@@ -147,8 +147,12 @@ class Archive(_Files):
         """Decode the members of these rows."""
         with zipfile.ZipFile(self.root) as archive:
             for row in rows:
+                file = self.files[row]
                 try:
-                    yield decode(io.BytesIO(archive.read(self.files[row].key)), size)
+                    # Not `archive.read`, which unpacks what is there, however much more than was declared.
+                    with archive.open(file.key) as member:
+                        content = member.read(max(1, file.bytes))
+                    yield decode(io.BytesIO(content), size)
                 except UnusableImageError as error:
                     yield str(error)
                 except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:

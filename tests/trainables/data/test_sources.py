@@ -2,6 +2,7 @@ import importlib.util
 import os
 import shutil
 import sys
+import tracemalloc
 import types
 import zipfile
 from collections.abc import Callable
@@ -148,6 +149,20 @@ def test_a_damaged_zip_is_refused(keep: float, tmp_path: Path, birds_folder: Pat
     path.write_bytes(content[: int(keep * len(content)) if keep == 0.5 else int(keep)])
     with pytest.raises(DataError, match=r"birds\.zip is damaged or no zip archive"):
         resolve(str(path))
+
+
+def test_a_member_of_a_zip_that_is_larger_than_it_says_is_not_unpacked_beyond_that(tmp_path: Path) -> None:
+    path = tmp_path / "liar.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Wren/1.jpg", bytes(2**26))
+        archive.infolist()[0].file_size = 1000
+    tracemalloc.start()
+    (reason,) = pictures(resolve(str(path)))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(reason, str)
+    assert reason.startswith("cannot be unpacked")
+    assert most < 2**22
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,38 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path, legacy_file: Pa
         resolve(MOBILENETV2, str(path))
 
 
+@pytest.mark.parametrize("name", ["whole.h5", "whole.weights.h5"])
+def test_the_code_in_a_file_with_a_whole_model_is_refused_and_not_run(name: str, tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+
+    def code(x: object) -> object:
+        from pathlib import Path
+
+        Path(touched).touch()
+        return x
+
+    model = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Conv2D(4, 3), keras.layers.Lambda(code)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the format is old
+        model.save(tmp_path / "whole.h5")
+    path = (tmp_path / "whole.h5").rename(tmp_path / name)
+    touched.unlink(missing_ok=True)
+
+    with pytest.raises(WeightsError, match="holds something else"):
+        resolve(MOBILENETV2, str(path))
+    assert not touched.exists()
+
+
+@pytest.mark.parametrize("name", ["weights.h5", "vgg.weights.h5"])
+def test_a_pickle_in_the_place_of_weights_is_refused_and_not_run(name: str, tmp_path: Path) -> None:
+    path, touched = tmp_path / name, tmp_path / "touched"
+    path.write_bytes(b"cpathlib\nPath.touch\n(cpathlib\nPath\n(V" + str(touched).encode() + b"\ntRtR.")
+
+    with pytest.raises(WeightsError, match="no HDF5 file"):
+        resolve(MOBILENETV2, str(path))
+    assert not touched.exists()
+
+
 class Download:
     """What a server answers: `content`, or only its first `sent` bytes; and a network whose weights lie there."""
 
