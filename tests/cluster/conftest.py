@@ -3,8 +3,10 @@
 The tests share one cluster, and what one of them breaks stays so for those after it.
 """
 
+import shutil
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,14 +16,14 @@ from tests.cluster.launcher import Cluster, machines_of
 
 NETWORK = "198.51.100"  # kept free for examples, RFC 5737; the one in the file may be this machine's
 SMALL = (
-    "--image-size 32 --precision float32 --encoder-weights none --set width=16 --set depth=3"
-    " --set warm_up_epochs=0 --scheduler none --cpus-per-trial 2"
+    "--data /mnt/studies/birds --image-size 32 --precision float32 --encoder-weights none --set width=16 --set depth=3"
+    " --set encoder=unet --scheduler none --cpus-per-trial 2"
 )
 """Settings of a study with one trial at a time on each machine."""
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, few_birds: Path) -> Iterator[Cluster]:
     """Three machines with Ray on them, a head and two workers; gone at the end, however that comes."""
     if reason := missing():
         pytest.skip(reason)
@@ -29,6 +31,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with running_hosts([f"{NETWORK}.{last}" for last in (10, 11, 12)], folder) as hosts:
         cluster = Cluster(hosts, folder)
         cluster.prepare()
+        shutil.copytree(few_birds, cluster.studies / "birds")
         cluster.ray("up", "-y", cluster.file)
         yield cluster
 

@@ -8,7 +8,7 @@ from tests.cluster.launcher import machines_of
 
 pytestmark = pytest.mark.cluster
 
-LONG = 16
+LONG = 40
 """Epochs of a trial that can be disturbed while it runs; one takes a fraction of a second."""
 
 
@@ -69,10 +69,10 @@ def test_a_network_that_is_cut_for_5_seconds_costs_no_trial(cluster, study, comp
 
 
 def test_a_network_that_is_cut_for_60_seconds_costs_no_trial(cluster, study, complete):
-    folder = study("cut-60", trials=2, epochs=4 * LONG)
+    folder = study("cut-60", trials=2, epochs=10 * LONG)
     before = epochs_so_far(folder)
     cluster.workers[0].cut_network(seconds=60)
-    complete(folder, epochs=4 * LONG, before=before)
+    complete(folder, epochs=10 * LONG, before=before)
 
 
 def test_a_study_whose_process_was_killed_is_resumed(cluster, study, submit, complete):
