@@ -14,8 +14,8 @@ import pytest
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks/scale.py"
 TRIALS = 1000
 KIB_PER_TRIAL = 128
-"""Measured are 75 to 90, since Tune and the journal keep each trial to the study's end. A study of 10,000 trials stays
-within 1.5 GB."""
+"""Measured are 75 to 90, since Tune and the journal keep each trial to the study's end. A study of 10,000 trials
+stays within 1.5 GB."""
 
 
 @pytest.mark.slow
