@@ -1,5 +1,6 @@
 """Why a trial ended with an error, and whether it goes on: what a machine does to it is none of its failures."""
 
+import errno
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,22 +9,28 @@ from ray import cloudpickle
 from ray.exceptions import ActorUnavailableError, RayActorError
 from ray.tune.experiment import Trial
 
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 MOST_LOST = 3
 """Workers that a trial may lose in a row: by the last one it is likely that the trial is what kills them."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One line that says what ended a trial, and whether it is to go on from its last epoch."""
+    """One line that says what ended a trial, and whether it is to go on from its last epoch.
+
+    Where the storage is full, the study can go on no more than the trial.
+    """
 
     reason: str
     goes_on: bool
+    is_full: bool = False
 
 
 class Failures:
     """Judges each error of a study's trials once.
 
-    An exception of its own ends a trial for good: started again, it would come to the same. A trial that lost its
+    An exception of its own ends a trial for good: started again, it would come to the same, unless there was no room
+    for its state. A trial that lost its
     worker, be it the process or the machine that it ran in, goes on, unless that happens `MOST_LOST` times without an
     epoch in between. Machines that leave after a notice, as spot machines do, are not counted.
     """
@@ -44,7 +51,8 @@ class Failures:
 
     def _judge(self, number: int, error: BaseException | None) -> Failure:
         if not isinstance(error, RayActorError) or error.actor_init_failed:
-            return Failure(_reason(error), goes_on=False)
+            full = getattr(getattr(error, "cause", error), "errno", None) in _FULL
+            return Failure(_reason(error), goes_on=full, is_full=full)
         reason = "its machine was lost" if _lost_machine(error) else _reason(error)
         self._lost[number] += not error.preempted
         if self._lost[number] < MOST_LOST:

@@ -150,7 +150,12 @@ class Recorder(Callback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Enter that the trial failed, and why; one that only lost its worker is to go on."""
         failure = self._failures.judge(trial)
-        if failure.goes_on:
+        if failure.is_full:
+            self._brake.error = self._brake.error or StudyError(
+                f"A trial could not write its state to {self._writer.folder.path} ({failure.reason}): what was"
+                " written there before is intact; free some space there, then try again."
+            )
+        elif failure.goes_on:
             self._display.noticed(trial.config["number"], f"{failure.reason}; it goes on from its last epoch")
         else:
             self._end(trial, "FAIL", failure.reason)

@@ -4,14 +4,16 @@ A new study and one that is resumed take the same way: what to run is read from 
 for a new study are empty.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from results.gallery import write_gallery
-from results.store import StudyFolder, StudyWriter, read_config
+from results.store import StudyError, StudyFolder, StudyWriter, read_config
 from search.admission import study_folder
 from search.baselines import Baselines, BaselineTask
 from search.config import ConfigError, StudyConfig
@@ -23,6 +25,7 @@ from search.plan import Plan, check_fits, make_plan
 from search.precision import Precision, PrecisionCheck
 from search.pretrained import Pretrained, PretrainedCheck
 from search.sharing import check_shared
+from trainables.data.nearby import SharedFile, copied, digest
 from trainables.data.pack import PackReport, build_pack
 
 if TYPE_CHECKING:
@@ -41,11 +44,21 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class _Files:
+    """What trials read, where all machines see it."""
+
+    pack: SharedFile
+    encoder: SharedFile | None
+    perceptual: SharedFile | None
+
+
+@dataclass(frozen=True)
 class _Ground:
     """What a study's trials stand on."""
 
     report: PackReport
     pretrained: Pretrained
+    files: _Files
     precision: Precision
     packing: Packing | None
     dashboard: str | None
@@ -113,6 +126,13 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
             f"--objective is {' '.join(config.objective)}, but val_kid needs the features of a trained MobileNetV2:"
             " name its weights with --encoder-weights PATH, or leave it out."
         )
+    files = _Files(
+        _on_storage(report.path, config.storage),
+        *(
+            None if weights.path is None else _on_storage(Path(weights.path), config.storage)
+            for weights in (pretrained.encoder, pretrained.perceptual)
+        ),
+    )
     plan = make_plan(config, cluster(), pretrained.encoder.encoders)
     if plan.config.gpus_per_trial == "auto":
         with console.status("Measuring how many trials pay on one GPU"):
@@ -120,7 +140,20 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
     else:
         known = recorded.get("packing")
         packing = None if known is None else Packing(**known)
-    return _Ground(report, pretrained, precision, packing, dashboard)
+    return _Ground(report, pretrained, files, precision, packing, dashboard)
+
+
+def _on_storage(file: Path, storage: Path) -> SharedFile:
+    """Bring a file to where all machines of the cluster see it, if there are several."""
+    sha256 = digest(file)
+    if cluster().members[1:] and not file.is_relative_to(storage):
+        try:
+            file = copied(file, sha256, storage / ".weights")
+        except OSError as error:
+            raise StudyError(
+                f"{file} cannot be copied to {storage} for the cluster's machines ({error}): make room there."
+            ) from None
+    return SharedFile(str(file), sha256, os.uname().nodename)
 
 
 def _run(plan: Plan, ground: _Ground, writer: StudyWriter, console: Console) -> Outcome:
@@ -133,9 +166,7 @@ def _run(plan: Plan, ground: _Ground, writer: StudyWriter, console: Console) -> 
     )
     writer.write_config(record)
     baselines = (
-        None
-        if record["baselines"]
-        else BaselineTask(ground.report.path, config.seed, ground.pretrained.encoder.path)
+        None if record["baselines"] else BaselineTask(ground.files.pack, config.seed, ground.files.encoder)
     )
     end = conduct(
         plan,
@@ -164,13 +195,13 @@ def _trial(
         number=number,
         model=plan.model,
         params=params,
-        pack=str(ground.report.path),
+        pack=ground.files.pack,
         epochs=plan.epochs,
         batch_size=plan.config.batch_size,
         seed=plan.config.seed,
         objectives=plan.config.objective,
-        encoder_weights=ground.pretrained.encoder.path,
-        perceptual_weights=ground.pretrained.perceptual.path,
+        encoder_weights=ground.files.encoder,
+        perceptual_weights=ground.files.perceptual,
         precision=ground.precision.name,
         threads=plan.config.cpus_per_trial,
         gpu_share=plan.gpus_per_trial,

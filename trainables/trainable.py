@@ -7,6 +7,7 @@ the process which runs the search can name this class without loading it.
 import math
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 
 from trainables.best import best_epoch
+from trainables.data.nearby import SharedFile, nearby
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,13 +52,13 @@ class TrialConfig:
     number: int
     model: str
     params: dict[str, Any]
-    pack: str
+    pack: SharedFile
     epochs: int
     batch_size: int
     seed: int
     objectives: tuple[str, ...]
-    encoder_weights: str | None
-    perceptual_weights: str | None
+    encoder_weights: SharedFile | None
+    perceptual_weights: SharedFile | None
     precision: "Precision"
     threads: int
     gpu_share: float
@@ -66,6 +68,15 @@ class TrialConfig:
     samples: str
     strip_epochs: tuple[int, ...]
     owner: str
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> "TrialConfig":
+        """Back from what `dataclasses.asdict` made of it."""
+        files = {
+            name: None if values[name] is None else SharedFile(**values[name])
+            for name in ("pack", "encoder_weights", "perceptual_weights")
+        }
+        return cls(**{**values, **files})
 
 
 class Trial(tune.Trainable):
@@ -79,13 +90,13 @@ class Trial(tune.Trainable):
     _unreported: dict[str, Any] | None
     _notice: str | None
     _device: str
-    _name: str
+    _name: str | None
 
     def setup(self, config: dict[str, Any]) -> None:
         """Start TensorFlow in this process and build the trial."""
         from trainables import hardware
 
-        trial = TrialConfig(**config["trial"])
+        trial = TrialConfig.from_plain(config["trial"])
         hardware.configure(trial.threads, trial.gpu_share)
         self._device = hardware.device_name(trial.gpu_share)
         from trainables.loop import make_loop
@@ -98,7 +109,7 @@ class Trial(tune.Trainable):
         """Build another trial in the same process, with the networks that are there if they fit."""
         from trainables.loop import forget_loops, make_loop
 
-        trial = TrialConfig(**new_config["trial"])
+        trial = TrialConfig.from_plain(new_config["trial"])
         training = _training(trial)
         if trial.pack != self._trial.pack:
             self._open_pack(trial)
@@ -115,6 +126,8 @@ class Trial(tune.Trainable):
         """Train and measure one epoch, and put its state, weights and strip on the storage."""
         import tensorflow as tf
 
+        if self._name is None:
+            self._own()
         if self._unreported is not None:
             # The process before this one may have died between saving this epoch and reporting it.
             result, self._unreported = self._unreported, None
@@ -163,7 +176,7 @@ class Trial(tune.Trainable):
         from trainables.data.pack import open_pack
         from trainables.strip import strip_photos
 
-        self._pack = open_pack(Path(trial.pack))
+        self._pack = open_pack(nearby(trial.pack))
         self._photos = strip_photos(self._pack)
 
     def _go_on(self, trial: TrialConfig) -> None:
@@ -171,10 +184,7 @@ class Trial(tune.Trainable):
         from trainables.checkpoint import DamagedError
 
         self._trial = trial
-        self._name = uuid.uuid4().hex
-        owner = Path(trial.owner)
-        owner.parent.mkdir(parents=True, exist_ok=True)
-        owner.write_text(self._name, encoding="utf-8")
+        self._name = None
         self._values = []
         self._unreported = self._notice = None
         damages = []
@@ -190,6 +200,13 @@ class Trial(tune.Trainable):
             break
         if damages:
             self._notice = f"{' '.join(damages)} It goes on after epoch {self._loop.epoch}."
+
+    def _own(self) -> None:
+        """Take the trial over, not before its first epoch: Tune may build it in two processes and use one."""
+        self._name = uuid.uuid4().hex
+        owner = Path(self._trial.owner)
+        owner.parent.mkdir(parents=True, exist_ok=True)
+        owner.write_text(self._name, encoding="utf-8")
 
     def _check_owner(self) -> None:
         """Write no more when the trial goes on in another process: this machine may only have been cut off."""
@@ -216,7 +233,7 @@ def _training(trial: TrialConfig) -> "Training":
         batch_size=trial.batch_size,
         seed=trial.seed,
         epochs=trial.epochs,
-        encoder_weights=None if trial.encoder_weights is None else Path(trial.encoder_weights),
-        perceptual_weights=None if trial.perceptual_weights is None else Path(trial.perceptual_weights),
+        encoder_weights=None if trial.encoder_weights is None else nearby(trial.encoder_weights),
+        perceptual_weights=None if trial.perceptual_weights is None else nearby(trial.perceptual_weights),
         precision=trial.precision,
     )

@@ -203,13 +203,13 @@ class Host:
                     found[int(folder.name)] = command.strip()
         return found
 
-    def find(self, pattern: str) -> int:
-        """Number of the first process whose command line has the pattern."""
-        return next(number for number, command in self.processes().items() if re.search(pattern, command))
+    def find(self, pattern: str) -> list[int]:
+        """Numbers of the processes whose command lines have the pattern."""
+        return [number for number, command in self.processes().items() if re.search(pattern, command)]
 
     def kill(self, pattern: str) -> None:
         """SIGKILL the first process whose command line has the pattern."""
-        os.kill(self.find(pattern), signal.SIGKILL)
+        os.kill(self.find(pattern)[0], signal.SIGKILL)
 
     def cut_network(self, seconds: float) -> None:
         """Unplug its cable for so long; the shared folder stays."""

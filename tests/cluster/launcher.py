@@ -20,6 +20,8 @@ from tests.cluster.hosts import Host
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RAY = Path(sys.prefix, "bin/ray")
+GPUS = 2
+"""That each worker says it has; there are none."""
 _NODES = """
 import json, ray
 ray.init(logging_level="ERROR", log_to_driver=False)
@@ -69,6 +71,10 @@ class Cluster:
             "echo 'export PYTHONPATH=$HOME/colorization-search' >> ~/.profile",
         ]
         config |= {"head_setup_commands": install, "worker_setup_commands": install}
+        config["worker_start_ray_commands"] = [
+            command.replace("ray start", f"ray start --num-gpus={GPUS}")
+            for command in config["worker_start_ray_commands"]
+        ]
         self.home.mkdir()
         self.file.write_text(yaml.safe_dump(config))
         self.ray("get-auth-token", "--generate")
@@ -135,12 +141,22 @@ class Cluster:
     def node_ids(self) -> dict[str, str]:
         """Ray's names for the hosts whose Ray is alive, by the hosts' own."""
         told = self.ssh(self.head, f"python -c {shlex.quote(_NODES)}")
-        return dict(json.loads(told.stdout)) if told.returncode == 0 else {}
+        return dict(json.loads(told.stdout.splitlines()[0])) if told.returncode == 0 else {}
 
-    def job(self, name: str) -> str:
-        """What became of a job, in Ray's words."""
-        told = self.ssh(self.head, f"ray job status {name}")
-        return told.stdout.rpartition("Status for job")[2].split("\n")[0].rpartition(": ")[2]
+    def failed(self, job: str) -> bool:
+        """Whether a job ended with another status than 0."""
+        told = self.ssh(self.head, f"ray job status {job}")
+        return f"Job '{job}' failed" in told.stdout + told.stderr
+
+    def give_notice(self, host: Host, seconds: int) -> None:
+        """Tell Ray that a host will be gone in so many seconds, as a cloud tells of a spot machine."""
+        told = self.ssh(
+            self.head,
+            f"ray drain-node --address {self.head.address}:6379 --node-id {self.node_ids()[host.name]}"
+            " --reason DRAIN_NODE_REASON_PREEMPTION --reason-message spot"
+            f" --deadline-remaining-seconds {seconds}",
+        )
+        assert told.returncode == 0, told.stderr
 
     @contextmanager
     def full_storage(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from tests.cluster.hosts import wait_until
-from tests.cluster.launcher import machines_of
+from tests.cluster.launcher import GPUS, machines_of
 
 pytestmark = pytest.mark.cluster
 
@@ -26,6 +26,14 @@ def test_a_study_outlives_the_connection_that_began_it(cluster, study, ended, ac
 
     cluster.ray("rsync-down", cluster.file, f"/mnt/studies/{folder.path.name}/", f"{tmp_path / 'lid'}/")
     assert accounted_for(tmp_path / "lid", 4, 2) == rows
+
+
+def test_trials_on_machines_of_two_gpus_run_at_once_and_each_sees_one(cluster):
+    run = "python -m tests.cluster.visible_gpus /mnt/studies/visible"
+    done = cluster.ssh(cluster.head, f"cd colorization-search && {run}")
+    assert done.returncode == 0, done.stderr
+    seen = {note.read_text() for note in (cluster.studies / "visible" / "notes").iterdir()}
+    assert seen == {f"{host.name} {gpu}" for host in cluster.workers for gpu in range(GPUS)}
 
 
 def test_without_the_token_a_peer_is_refused(cluster):

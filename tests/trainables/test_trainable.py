@@ -1,13 +1,16 @@
 """A trial as Ray runs it, in processes of its own: what it reports, leaves, and goes on from."""
 
 import json
+import os
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 
 from trainables.best import best_epoch
 from trainables.checkpoint import load_metadata
+from trainables.data.nearby import SharedFile, digest
 from trainables.data.pack import build_pack
 
 SCRIPT = """
@@ -35,7 +38,7 @@ def settings(folder, pack, model="cnn", **params):
         "number": 0,
         "model": model,
         "params": {"depth": 3, "width": 8, **params},
-        "pack": str(pack),
+        "pack": asdict(SharedFile(str(pack), digest(pack), os.uname().nodename)),
         "epochs": 3,
         "batch_size": 16,
         "seed": 0,
@@ -101,14 +104,13 @@ def test_a_finished_trial_goes_on_when_the_study_has_become_longer(pack, tmp_pat
 
 def test_a_trial_that_goes_on_in_another_process_writes_no_more_in_the_first(pack, tmp_path):
     config = settings(tmp_path, pack)
-    run(1, config)
     code = """
 import json, sys
 from trainables.trainable import Trial
 trial = Trial({"trial": json.loads(sys.argv[1])})
+trial.train()
 print("began", flush=True)
 sys.stdin.readline()
-trial.train()
 trial.train()
 """
     first = subprocess.Popen(
