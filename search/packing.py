@@ -6,12 +6,11 @@ What one process measures is `trainables.packing`; here are the processes, and w
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.plan import Plan
-from search.pretrained import Pretrained
 from spaces import Value, largest_points
+from trainables.data.nearby import SharedFile, nearby
 from trainables.hardware import CONTEXT_MB, Gpu, configure, nvidia_gpus
 from trainables.params import Precision
 
@@ -91,7 +90,13 @@ def best_count(rates: Sequence[float]) -> int:
     return next((n for n in range(1, len(rates)) if rates[n] < WORTH * rates[n - 1]), max(1, len(rates)))
 
 
-def measure_packing(plan: Plan, pack: Path, pretrained: Pretrained, precision: Precision) -> Packing:
+def measure_packing(
+    plan: Plan,
+    pack: SharedFile,
+    encoder: SharedFile | None,
+    perceptual: SharedFile | None,
+    precision: Precision,
+) -> Packing:
     """Measure it on a GPU of the Ray cluster that this process is connected to, while that does nothing else.
 
     With trials of the largest configuration of the space, on the study's data and in its precision.
@@ -100,10 +105,10 @@ def measure_packing(plan: Plan, pack: Path, pretrained: Pretrained, precision: P
 
     measuring = _Measuring(
         model=plan.model,
-        pack=str(pack),
+        pack=pack,
         batch_size=plan.config.batch_size,
-        encoder_weights=pretrained.encoder.path,
-        perceptual_weights=pretrained.perceptual.path,
+        encoder_weights=encoder,
+        perceptual_weights=perceptual,
         precision=precision,
         threads=plan.config.cpus_per_trial,
     )
@@ -127,10 +132,10 @@ class _Measuring:
     """What the measured trials have in common."""
 
     model: str
-    pack: str
+    pack: SharedFile
     batch_size: int
-    encoder_weights: str | None
-    perceptual_weights: str | None
+    encoder_weights: SharedFile | None
+    perceptual_weights: SharedFile | None
     precision: Precision
     threads: int
 
@@ -143,8 +148,8 @@ class _Measuring:
             batch_size=self.batch_size,
             seed=0,
             epochs=1,
-            encoder_weights=None if self.encoder_weights is None else Path(self.encoder_weights),
-            perceptual_weights=None if self.perceptual_weights is None else Path(self.perceptual_weights),
+            encoder_weights=None if self.encoder_weights is None else nearby(self.encoder_weights),
+            perceptual_weights=None if self.perceptual_weights is None else nearby(self.perceptual_weights),
             precision=self.precision,
         )
 
@@ -159,7 +164,7 @@ class _Trial:
         from trainables.data.pack import open_pack
 
         self._measuring = measuring
-        self._pack = open_pack(Path(measuring.pack))
+        self._pack = open_pack(nearby(measuring.pack))
 
     def peak_mb(self, point: dict[str, Value]) -> float:
         from trainables.packing import peak_mb

@@ -136,7 +136,9 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
     plan = make_plan(config, cluster(), pretrained.encoder.encoders)
     if plan.config.gpus_per_trial == "auto":
         with console.status("Measuring how many trials pay on one GPU"):
-            packing: Packing | None = measure_packing(plan, report.path, pretrained, precision.name)
+            packing: Packing | None = measure_packing(
+                plan, files.pack, files.encoder, files.perceptual, precision.name
+            )
     else:
         known = recorded.get("packing")
         packing = None if known is None else Packing(**known)

@@ -19,6 +19,13 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 STATES = {TrialState.COMPLETE: "COMPLETE", TrialState.PRUNED: "PRUNED", TrialState.FAIL: "FAIL"}
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Two files of tests at a time, more would be short of memory; of those that break one cluster, one."""
+    return (
+        0 if "cluster" in config.option.markexpr.replace("not cluster", "") else min(2, os.cpu_count() or 1)
+    )
+
+
 def _shared(relative):
     path = SHARED / relative
     if not path.exists():

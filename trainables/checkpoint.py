@@ -4,6 +4,7 @@ A file is written whole or not at all, and one that was damaged since is refused
 no code of its author. What the arrays mean is the caller's business.
 """
 
+import errno
 import json
 import os
 import uuid
@@ -59,7 +60,9 @@ def save(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, An
         try:
             save_file(contiguous, temporary, metadata={_HEADER_KEY: header})
         except SafetensorError as error:
-            raise OSError(f"{path} cannot be written ({error}): is the disk full?") from error
+            # What the system said comes as text alone.
+            number = errno.ENOSPC if "No space left" in str(error) else errno.EIO
+            raise OSError(number, f"{path} cannot be written ({error})") from error
         _flush(temporary)
         temporary.replace(path)
     finally:

@@ -191,6 +191,8 @@ class Host:
                 os.kill(self._init, signal.SIGKILL)
             self._unshare.wait()
             self._unshare = None
+            # Its end of the cable takes a moment to go, and with it this one.
+            wait_until(lambda: not Path("/sys/class/net", self.link).exists(), "the end of its cable", 10)
 
     def processes(self) -> dict[int, str]:
         """The command lines of its processes beside sshd's, by the numbers that this machine gives them."""

@@ -53,22 +53,39 @@ def test_the_dashboard_answers_through_ssh_alone_and_asks_for_the_token(cluster)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((cluster.head.address, 8265), timeout=10)
 
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     tunnel = cluster.start("dashboard", cluster.file, "--port", port)
     try:
         wait_until(lambda: answer(port) is not None, "the tunnel")
         assert answer(port) == 401
-        assert answer(port, (cluster.home / ".ray/auth_token").read_text()) == 200
+        assert answer(port, token=(cluster.home / ".ray/auth_token").read_text()) == 200
     finally:
         cluster.cut_off()
         tunnel.wait()
 
 
-def answer(port, token=None):
-    """The status with which the dashboard tells the cluster's jobs; None where nobody answers."""
-    request = urllib.request.Request(f"http://localhost:{port}/api/jobs/")
+def test_a_studys_own_dashboard_is_watched_through_ssh_as_well(cluster):
+    port = free_port()
+    serve = f"python -m search.dashboard /mnt/studies/lid --port {port}"
+    tunnel = cluster.start("exec", cluster.file, "--port-forward", port, serve)
+    try:
+        wait_until(lambda: answer(port, "/api/studies") == 200, "the tunnel")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((cluster.head.address, port), timeout=10)
+    finally:
+        cluster.cut_off()
+        tunnel.wait()
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return free.getsockname()[1]
+
+
+def answer(port, path="/api/jobs/", token=None):
+    """The status of an answer, by default that of Ray's dashboard to who asks for jobs; None where nobody answers."""
+    request = urllib.request.Request(f"http://localhost:{port}{path}")
     if token is not None:
         request.add_header("Authorization", f"Bearer {token}")
     try:

@@ -86,24 +86,24 @@ def test_until_it_is_measured_a_trial_is_planned_a_whole_gpu_and_without_any_gpu
 
 SCRIPT = """
 import json, sys
-from dataclasses import asdict
 from pathlib import Path
 import ray
 from search.config import StudyConfig
 from search.machine import cluster
 from search.packing import measure_packing
 from search.plan import make_plan
-from search.pretrained import Encoder, Perceptual, Pretrained
+from trainables.data.nearby import SharedFile, digest
 
 ray.init(num_cpus=4, num_gpus=2, include_dashboard=False, log_to_driver=False)
 config = StudyConfig(model="cnn", name="x", gpus_per_trial="auto", settings=("width=16",), image_size=32)
 plan = make_plan(config, cluster(), ("unet",))
-without = Pretrained(Encoder(None, False, ""), Perceptual(None, None, ""))
-packing = measure_packing(plan, Path(sys.argv[1]), without, "float32")
+pack = SharedFile(sys.argv[1], digest(Path(sys.argv[1])), "")
+packing = measure_packing(plan, pack, None, None, "float32")
 print(json.dumps([packing.share, packing.note]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("driver", "trouble"),
     [
