@@ -5,6 +5,7 @@ for a new study are empty.
 """
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from search.baselines import Baselines, BaselineTask
 from search.config import ConfigError, StudyConfig
 from search.identity import check_same, record_of
 from search.lock import StudyLock
-from search.machine import cluster, connect
+from search.machine import cluster, connect, joins_cluster
 from search.packing import Packing, measure_packing
 from search.plan import Plan, check_fits, make_plan
 from search.precision import Precision, PrecisionCheck
@@ -31,6 +32,10 @@ from trainables.data.pack import PackReport, build_pack
 if TYPE_CHECKING:
     from search.conduct import End
     from trainables.trainable import TrialConfig
+
+
+JOIN_SECONDS = 60.0
+"""What `ray up` needs at most from its end to the first worker."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +110,12 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
     recorded = read_config(folder) if folder.config.exists() else {}
     check = PretrainedCheck(config)
     try:
+        joins = joins_cluster(config.address)
         with console.status("Starting Ray"):
             dashboard = connect(config.address)
             check_shared(config.storage)
-        # With every encoder: which there are is not known yet, and does not matter to size and precision.
-        provisional = make_plan(config, cluster(), ("unet", "mobilenetv2"))
+        with console.status("Waiting for machines"):
+            provisional = _provisional(config, patience=JOIN_SECONDS if joins else 0.0)
         check_fits(provisional)
         precision_check = PrecisionCheck(provisional, recorded.get("precision"))
         with console.status("Preparing the data"):
@@ -143,6 +149,19 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
         known = recorded.get("packing")
         packing = None if known is None else Packing(**known)
     return _Ground(report, pretrained, files, precision, packing, dashboard)
+
+
+def _provisional(config: StudyConfig, patience: float) -> Plan:
+    """Plan with every encoder: which there are is not known yet, and does not matter to size and precision.
+
+    A cluster that has just been brought up gets its machines one after the other; wait for the first that fits.
+    """
+    until = time.monotonic() + patience
+    while True:
+        plan = make_plan(config, cluster(), ("unet", "mobilenetv2"))
+        if plan.concurrency or time.monotonic() >= until:
+            return plan
+        time.sleep(1.0)
 
 
 def _on_storage(file: Path, storage: Path) -> SharedFile:
