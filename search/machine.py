@@ -73,8 +73,14 @@ def cluster() -> Machine:
 
 def joins_cluster(address: str | None) -> bool:
     """Whether a study would run on a Ray that is there already, whose machines are known once it is joined."""
-    noted = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster")  # noqa: S108 - Ray's own
-    return address not in (None, "local") or "RAY_ADDRESS" in os.environ or noted.exists()
+    given = address or os.environ.get("RAY_ADDRESS")
+    if given:
+        return given != "local"
+    try:
+        noted = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster").read_text().strip()  # noqa: S108 - Ray's own
+    except OSError:
+        return False
+    return _answers(noted)
 
 
 def _may_become() -> list[Machine]:
@@ -165,12 +171,16 @@ def _is_left_behind() -> bool:
     noted = None if os.environ.get("RAY_ADDRESS") else find_bootstrap_address(None)
     if not noted:
         return False
-    host, _, port = noted.rpartition(":")
+    return not _answers(noted)
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-    except OSError:
-        return True
-    return False
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _nvidia_gpus() -> int:
