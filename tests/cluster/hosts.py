@@ -182,7 +182,7 @@ class Host:
         self._unshare, self._init = process, int(children.read_text().split()[0])
         _run("ip", "link", "add", self.link, "type", "veth", "peer", "name", "eth0", "netns", self._init)
         _run("ip", "link", "set", self.link, "master", BRIDGE, "up")
-        wait_until(self._answers, f"an answer of {self.name}'s sshd", 10)
+        wait_until(self._answers, f"an answer of {self.name}'s sshd", 60)
 
     def cut_power(self) -> None:
         """End all of its processes at once."""

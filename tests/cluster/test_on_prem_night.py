@@ -12,7 +12,7 @@ from results.store import StudyFolder, read_epochs, read_trials
 from tests.cluster.conftest import SMALL
 from tests.cluster.hosts import limit_memory, wait_until
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.night
 
 SEED = 0
 TRIALS, EPOCHS = 4, 300
