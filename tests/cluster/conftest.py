@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from results.store import StudyFolder
+from results.store import StudyFolder, read_epochs
 from tests.cluster.hosts import missing, running_hosts, wait_until
-from tests.cluster.launcher import Cluster, machines_of
+from tests.cluster.launcher import LONG, Cluster, machines_of
 
 NETWORK = "198.51.100"  # kept free for examples, RFC 5737; the one in the file may be this machine's
 SMALL = (
@@ -52,6 +52,9 @@ def study(cluster, submit):
     """Begin a Pix2Pix study, and cut the launcher off when each machine has trained an epoch of it."""
 
     def begin(name, *, trials, epochs, machines=None):
+        if machines is None:
+            everyone = sorted(host.name for host in cluster.hosts)
+            wait_until(lambda: cluster.nodes() == everyone, "all machines in the cluster")
         follower = submit(name, f"pix2pix --name {name} --trials {trials} --epochs {epochs} {SMALL}")
         folder = StudyFolder(cluster.studies / name)
         everywhere = {host.name for host in machines or cluster.workers}
@@ -76,3 +79,18 @@ def ended():
         wait_until((folder.path / "gallery.html").exists, f"the end of {folder.path.name}")
 
     return wait
+
+
+@pytest.fixture
+def complete(cluster, ended, accounted_for):
+    """See that a study ended with every trial complete, its epochs of before as they were; give the trials' rows."""
+
+    def check(folder, trials=2, epochs=LONG, before=()):
+        ended(folder)
+        rows = accounted_for(folder.path, trials, epochs)
+        assert {row["reason"] or row["state"] for row in rows.values()} == {"COMPLETE"}
+        after = read_epochs(folder).to_pylist()
+        assert all(row in after for row in before)
+        return rows
+
+    return check

@@ -20,12 +20,25 @@ from tests.cluster.hosts import Host
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RAY = Path(sys.prefix, "bin/ray")
+LONG = 40
+"""Epochs of a trial that can be disturbed while it runs; one takes a fraction of a second."""
 GPUS = 2
 """That each worker says it has; there are none."""
 _NODES = """
 import json, ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+
 ray.init(logging_level="ERROR", log_to_driver=False)
-print(json.dumps({node["NodeManagerHostname"]: node["NodeID"] for node in ray.nodes() if node["Alive"]}))
+alive = {node["NodeManagerHostname"]: node["NodeID"] for node in ray.nodes() if node["Alive"]}
+answer = ray.remote(num_cpus=0)(lambda: True)
+answers = {answer.options(scheduling_strategy=On(node, soft=False)).remote(): name for name, node in alive.items()}
+for one in ray.wait(list(answers), num_returns=len(answers), timeout=10)[0]:
+    try:
+        ray.get(one)
+    except ray.exceptions.RayError:
+        continue
+    answers.pop(one)
+print(json.dumps({name: node for name, node in alive.items() if name not in answers.values()}))
 """
 
 
@@ -135,13 +148,15 @@ class Cluster:
         )
 
     def nodes(self) -> list[str]:
-        """The names of the hosts whose Ray is alive, as the head's Ray tells."""
+        """The names of the hosts whose Ray answers; the head's believes longer than that that one is alive."""
         return sorted(self.node_ids())
 
     def node_ids(self) -> dict[str, str]:
-        """Ray's names for the hosts whose Ray is alive, by the hosts' own."""
+        """Ray's names for the hosts whose Ray answers, by the hosts' own."""
         told = self.ssh(self.head, f"python -c {shlex.quote(_NODES)}")
-        return dict(json.loads(told.stdout.splitlines()[0])) if told.returncode == 0 else {}
+        # Ray may have something to say beside it.
+        found = [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]
+        return dict(found[0]) if found else {}
 
     def failed(self, job: str) -> bool:
         """Whether a job ended with another status than 0."""
@@ -174,3 +189,10 @@ class Cluster:
 def machines_of(folder: StudyFolder) -> set[str]:
     """The hosts that trained the epochs of a study."""
     return {row["node"] for row in read_epochs(folder).to_pylist()}
+
+
+def epochs_so_far(folder: StudyFolder) -> list[dict[str, Any]]:
+    """The epochs of a study of two long trials that has not ended."""
+    rows: list[dict[str, Any]] = read_epochs(folder).to_pylist()
+    assert len(rows) < 2 * LONG
+    return rows

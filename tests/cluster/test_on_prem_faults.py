@@ -2,42 +2,10 @@
 
 import pytest
 
-from results.store import read_epochs
 from tests.cluster.hosts import limit_memory, wait_until
-from tests.cluster.launcher import machines_of
+from tests.cluster.launcher import LONG, epochs_so_far, machines_of
 
 pytestmark = pytest.mark.cluster
-
-LONG = 40
-"""Epochs of a trial that can be disturbed while it runs; one takes a fraction of a second."""
-
-
-@pytest.fixture
-def complete(cluster, ended, accounted_for):
-    """See that a study ended with every trial complete, its epochs of before as they were; give the trials' rows."""
-
-    def check(folder, trials=2, epochs=LONG, before=()):
-        ended(folder)
-        rows = accounted_for(folder.path, trials, epochs)
-        assert {row["reason"] or row["state"] for row in rows.values()} == {"COMPLETE"}
-        after = read_epochs(folder).to_pylist()
-        assert all(row in after for row in before)
-        return rows
-
-    return check
-
-
-@pytest.fixture(autouse=True)
-def all_machines(cluster):
-    """Begin with all machines in the cluster."""
-    everyone = sorted(host.name for host in cluster.hosts)
-    wait_until(lambda: cluster.nodes() == everyone, "all machines in the cluster")
-
-
-def epochs_so_far(folder):
-    rows = read_epochs(folder).to_pylist()
-    assert len(rows) < 2 * LONG
-    return rows
 
 
 def went_on_elsewhere(cluster, rows):
@@ -66,13 +34,6 @@ def test_a_network_that_is_cut_for_5_seconds_costs_no_trial(cluster, study, comp
     before = epochs_so_far(folder)
     cluster.workers[0].cut_network(seconds=5)
     complete(folder, before=before)
-
-
-def test_a_network_that_is_cut_for_60_seconds_costs_no_trial(cluster, study, complete):
-    folder = study("cut-60", trials=2, epochs=10 * LONG)
-    before = epochs_so_far(folder)
-    cluster.workers[0].cut_network(seconds=60)
-    complete(folder, epochs=10 * LONG, before=before)
 
 
 def test_a_study_whose_process_was_killed_is_resumed(cluster, study, submit, complete):
@@ -118,28 +79,3 @@ def test_a_trial_goes_on_elsewhere_when_its_machine_loses_power(cluster, study, 
         went_on_elsewhere(cluster, complete(folder, before=before))
     finally:
         cluster.workers[0].boot()
-
-
-def test_a_machine_that_joins_late_takes_trials(cluster, study, complete):
-    late = cluster.workers[0]
-    late.cut_power()
-    try:
-        wait_until(lambda: late.name not in cluster.nodes(), "its loss")
-        folder = study("late", trials=6, epochs=LONG, machines=[cluster.workers[1]])
-    finally:
-        late.boot()
-    complete(folder, trials=6)
-    assert machines_of(folder) == {host.name for host in cluster.workers}
-
-
-def test_when_the_head_loses_power_the_cluster_is_brought_up_again_and_the_study_resumed(
-    cluster, study, submit, complete
-):
-    folder = study("head", trials=2, epochs=LONG)
-    cluster.head.cut_power()
-    before = epochs_so_far(folder)
-    cluster.head.boot()
-    cluster.ray("up", "-y", cluster.file)
-    resumed = submit("head-again", "--resume head")
-    complete(folder, before=before)
-    assert resumed.wait() == 0
