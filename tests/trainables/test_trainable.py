@@ -32,13 +32,18 @@ def pack(few_birds, tmp_path_factory):
     return build_pack(str(few_birds), 32, seed=0, cache=tmp_path_factory.mktemp("packs")).path
 
 
+def shared(file):
+    """The file as one that lies on this machine."""
+    return asdict(SharedFile(str(file), digest(file), os.uname().nodename))
+
+
 def settings(folder, pack, model="cnn", **params):
     folder.mkdir(parents=True, exist_ok=True)
     return {
         "number": 0,
         "model": model,
         "params": {"depth": 3, "width": 8, **params},
-        "pack": asdict(SharedFile(str(pack), digest(pack), os.uname().nodename)),
+        "pack": shared(pack),
         "epochs": 3,
         "batch_size": 16,
         "seed": 0,
@@ -203,7 +208,7 @@ def test_a_step_out_of_memory_fails_with_the_batch_size_and_the_remedy(pack, tmp
 @pytest.mark.slow
 def test_a_trial_takes_its_perceptual_loss_from_the_weights_it_is_given(pack, tmp_path, vgg16_weights):
     config = settings(tmp_path, pack, "pix2pix", perceptual_weight=10.0)
-    (result,) = run(1, config | {"perceptual_weights": str(vgg16_weights)})
+    (result,) = run(1, config | {"perceptual_weights": shared(vgg16_weights)})
     parts = result["train_adversarial_loss"] + 100 * result["train_l1_loss"]
     assert result["train_generator_loss"] > parts + 1
 
