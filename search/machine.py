@@ -5,11 +5,13 @@ import math
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 import yaml
 
@@ -76,11 +78,8 @@ def joins_cluster(address: str | None) -> bool:
     given = address or os.environ.get("RAY_ADDRESS")
     if given:
         return given != "local"
-    try:
-        noted = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster").read_text().strip()  # noqa: S108 - Ray's own
-    except OSError:
-        return False
-    return _answers(noted)
+    noted = _noted()
+    return noted is not None and _answers(noted)
 
 
 def _may_become() -> list[Machine]:
@@ -108,6 +107,15 @@ def _together(machines: Sequence[Machine]) -> Machine:
         gpus=sum(machine.gpus for machine in machines),
         members=tuple(machine for machine in machines if machine.cpus),
     )
+
+
+def on_node(node: str, function: Callable[..., object], *arguments: object) -> Any:
+    """Call a function on one node of the cluster, by Ray's name for it; the answer is to be had by `ray.get`."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    there = NodeAffinitySchedulingStrategy(node, soft=False)
+    return ray.remote(num_cpus=0, scheduling_strategy=there)(function).remote(*arguments)
 
 
 class Room:
@@ -166,12 +174,17 @@ def connect(address: str | None) -> str | None:
 
 def _is_left_behind() -> bool:
     """Whether the Ray whose address is noted on this machine is gone: after a crash Ray would wait for it."""
-    from ray._private.services import find_bootstrap_address
+    noted = None if os.environ.get("RAY_ADDRESS") else _noted()
+    return noted is not None and not _answers(noted)
 
-    noted = None if os.environ.get("RAY_ADDRESS") else find_bootstrap_address(None)
-    if not noted:
-        return False
-    return not _answers(noted)
+
+def _noted() -> str | None:
+    """Where the last `ray start` on this machine put its Ray, read as Ray does (ray._common.utils), without it."""
+    folder = os.environ.get("RAY_TMPDIR") or (sys.platform == "linux" and os.environ.get("TMPDIR")) or "/tmp"  # noqa: S108
+    try:
+        return Path(folder, "ray", "ray_current_cluster").read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
 
 
 def _answers(address: str) -> bool:

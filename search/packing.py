@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from search.machine import on_node
 from search.plan import Plan
 from spaces import Value, largest_points
 from trainables.data.nearby import SharedFile, nearby
@@ -225,14 +226,8 @@ def _together(measuring: _Measuring, point: dict[str, Value], count: int) -> flo
 def _gpus() -> list[Gpu]:
     """The GPUs of all machines, as far as a driver lists them."""
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    answers = [
-        ray.remote(
-            num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        )(nvidia_gpus).remote()
-        for node in _gpu_nodes()
-    ]
+    answers = [on_node(node["NodeID"], nvidia_gpus) for node in _gpu_nodes()]
     return [gpu for answer in answers for gpu in ray.get(answer)]
 
 

@@ -3,13 +3,13 @@
 What is checked, and how, is `trainables.models.pretrained`.
 """
 
-import hashlib
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from search.config import ConfigError, StudyConfig
+from trainables.data.nearby import digest
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,7 @@ class PretrainedCheck:
         path = self._perceptual.finish()
         if path is None:
             return Perceptual(None, None, "no perceptual loss")
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return Perceptual(str(path), digest, f"perceptual loss on the features of {path.name}")
+        return Perceptual(str(path), digest(path), f"perceptual loss on the features of {path.name}")
 
 
 class _UnusableError(ConfigError):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config import ConfigError
+from search.machine import on_node
 
 
 def check_shared(storage: Path) -> None:
@@ -28,7 +29,9 @@ def check_shared(storage: Path) -> None:
     sign = folder / f".seen-{uuid.uuid4().hex}"
     sign.touch()
     try:
-        answers = [(node["NodeManagerHostname"], _ask(node["NodeID"], sign)) for node in others]
+        answers = [
+            (node["NodeManagerHostname"], on_node(node["NodeID"], Path.exists, sign)) for node in others
+        ]
         blind = sorted(machine for machine, answer in answers if not _is_yes(answer))
     finally:
         sign.unlink()
@@ -38,14 +41,6 @@ def check_shared(storage: Path) -> None:
             f" this machine writes to {folder}: name a folder that all machines of the cluster share, such as one"
             " on NFS."
         )
-
-
-def _ask(node: str, sign: Path) -> Any:
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    there = NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(num_cpus=0, scheduling_strategy=there)(Path.exists).remote(sign)
 
 
 def _is_yes(answer: Any) -> bool:

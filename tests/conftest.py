@@ -21,9 +21,7 @@ STATES = {TrialState.COMPLETE: "COMPLETE", TrialState.PRUNED: "PRUNED", TrialSta
 
 def pytest_xdist_auto_num_workers(config):
     """Two files of tests at a time, more would be short of memory; of those that break one cluster, one."""
-    return (
-        0 if "cluster" in config.option.markexpr.replace("not cluster", "") else min(2, os.cpu_count() or 1)
-    )
+    return 0 if config.option.markexpr in {"cluster", "night"} else min(2, os.cpu_count() or 1)
 
 
 def _shared(relative):

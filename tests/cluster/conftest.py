@@ -53,8 +53,7 @@ def study(cluster, submit):
 
     def begin(name, *, trials, epochs, machines=None):
         if machines is None:
-            everyone = sorted(host.name for host in cluster.hosts)
-            wait_until(lambda: cluster.nodes() == everyone, "all machines in the cluster")
+            cluster.wait_for_all()
         follower = submit(name, f"pix2pix --name {name} --trials {trials} --epochs {epochs} {SMALL}")
         folder = StudyFolder(cluster.studies / name)
         everywhere = {host.name for host in machines or cluster.workers}

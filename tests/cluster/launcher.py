@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from results.store import StudyFolder, read_epochs
-from tests.cluster.hosts import Host
+from tests.cluster.hosts import Host, wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RAY = Path(sys.prefix, "bin/ray")
@@ -150,6 +150,11 @@ class Cluster:
     def nodes(self) -> list[str]:
         """The names of the hosts whose Ray answers; the head's believes longer than that that one is alive."""
         return sorted(self.node_ids())
+
+    def wait_for_all(self) -> None:
+        """Wait until the Ray of every host answers."""
+        everyone = sorted(host.name for host in self.hosts)
+        wait_until(lambda: self.nodes() == everyone, "all machines in the cluster")
 
     def node_ids(self) -> dict[str, str]:
         """Ray's names for the hosts whose Ray answers, by the hosts' own."""

@@ -13,8 +13,7 @@ pytestmark = pytest.mark.cluster
 
 
 def test_ray_up_brings_all_machines_in(cluster):
-    everyone = sorted(host.name for host in cluster.hosts)
-    wait_until(lambda: cluster.nodes() == everyone, "all machines in the cluster")
+    cluster.wait_for_all()
 
 
 def test_a_study_outlives_the_connection_that_began_it(cluster, study, ended, accounted_for, tmp_path):

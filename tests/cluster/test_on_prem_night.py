@@ -139,8 +139,7 @@ class Night:
 
 
 def test_twenty_one_faults_in_one_study_lose_nothing(cluster, submit, accounted_for):
-    everyone = sorted(host.name for host in cluster.hosts)
-    wait_until(lambda: cluster.nodes() == everyone, "all machines in the cluster")
+    cluster.wait_for_all()
     night = Night(cluster, submit)
     faults = [fault for fault, times in FAULTS.items() for _ in range(times)]
     night.random.shuffle(faults)
