@@ -21,9 +21,9 @@ from results.schema import EPOCHS, PARAMS, SCHEMA_VERSION, STATES, TRIALS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-SHARE = 1 / 20
+SHARE = 1 / 100
 """Of the time that passes, what writing `trials.parquet` may take."""
-CREDIT = 1.0
+CREDIT = 0.2
 """Seconds of writing that may be saved up, so that a small table and a burst of trials are written at once."""
 PARTS = 200
 """Epochs in files of their own before they are merged, or a hundredth of the merged ones where that is more: then
@@ -34,7 +34,7 @@ class StudyWriter:
     """Writes a study's tables.
 
     An epoch is on disk when `record_epoch` returns. A trial is when `record_trial` returns as long as the table is
-    small; a large one is written again only as often as takes a twentieth of the time (`SHARE`), and `flush` writes
+    small; a large one is written again only as often as takes a hundredth of the time (`SHARE`), and `flush` writes
     what is pending. What a crash takes of it can be made again from the journal and the epochs.
 
     A folder that holds a study already is continued. There is one writer at a time, and one thread calls it.

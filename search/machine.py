@@ -28,8 +28,10 @@ _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
 }
-"""For Ray: no output of its own, relative paths as typed, no telemetry, no tables beside ours, Ctrl-C left to us."""
+"""For Ray: no output of its own, relative paths as typed, no telemetry, no tables beside ours, Ctrl-C left to us, and
+no state of all trials written every few seconds, for ours is in the journal."""
 
 _SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 """Tune hands these to trials by way of Ray's logs (ray.tune.execution.class_cache), and no trial needs them."""
@@ -160,12 +162,20 @@ def connect(address: str | None) -> str | None:
 
     if address is None and _is_left_behind():
         address = "local"
+    given = address or os.environ.get("RAY_ADDRESS", "")
+    # Ray would ask for 20 seconds, with a line of its log for each.
+    if ":" in given and "://" not in given and not _answers(given):
+        raise ConfigError(
+            f"--address (or RAY_ADDRESS) is {given}, where no cluster answers: see that its head is up and that this"
+            " machine reaches it, name another, or leave it out to run on this machine alone."
+        )
     try:
         context = ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"the cluster at {address}" if address else "the Ray of this machine"
+        reason = " ".join(str(error).split())
         raise ConfigError(
-            f"{where} cannot be joined or started ({error}): start a cluster with `ray start --head` and the same"
+            f"{where} cannot be joined or started ({reason}): start a cluster with `ray start --head` and the same"
             " versions of Ray and Python, name another --address, or leave it out to run on this machine alone."
         ) from None
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)

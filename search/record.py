@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from ray.tune import Callback
 from ray.tune.experiment import Trial
+from ray.tune.progress_reporter import TrialProgressCallback
+from ray.tune.result import DONE, NODE_IP, PID, SHOULD_CHECKPOINT, TRAINING_ITERATION, TRIAL_ID
 from ray.tune.stopper import Stopper
 
 from results.store import EPOCHS, METRICS, PARAMS, StudyError, StudyFolder, StudyWriter
@@ -58,8 +59,14 @@ class Brake(Stopper):
             signal.signal(signal.SIGINT, before)
 
 
-class Recorder(Callback):
+_TUNES_OWN = (DONE, NODE_IP, PID, SHOULD_CHECKPOINT, TRAINING_ITERATION, TRIAL_ID)
+"""What Tune itself reads of a result once it is recorded."""
+
+
+class Recorder(TrialProgressCallback):
     """Tune's callback that keeps `trials.parquet` and `epochs/` up to date.
+
+    Tune takes it for its progress reporter, and adds none of its own, which would keep every trial that ended.
 
     Parameters
     ----------
@@ -98,6 +105,7 @@ class Recorder(Callback):
     ) -> None:
         self._writer = writer
         self._objectives = objectives
+        self._kept = {"epoch", *objectives, *_TUNES_OWN}
         self._epochs = epochs
         self._gpus = gpus
         # A trial that fails in its set-up ends without having started.
@@ -138,6 +146,9 @@ class Recorder(Callback):
             self._display.reported(number, row)
         if trial.status == Trial.PAUSED:
             self._display.paused(number)
+        # Tune keeps the last result of each trial, and running statistics of every number in it.
+        for name in result.keys() - self._kept:
+            del result[name]
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Enter that the trial finished, or that it was stopped: then its weights go."""

@@ -132,11 +132,10 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
             f"--objective is {' '.join(config.objective)}, but val_kid needs the features of a trained MobileNetV2:"
             " name its weights with --encoder-weights PATH, or leave it out."
         )
-    several = len(cluster().members) > 1
     files = _Files(
-        _on_storage(report.path, config.storage, several=several),
+        _on_storage(report.path, config.storage, joins=joins),
         *(
-            None if weights.path is None else _on_storage(Path(weights.path), config.storage, several=several)
+            None if weights.path is None else _on_storage(Path(weights.path), config.storage, joins=joins)
             for weights in (pretrained.encoder, pretrained.perceptual)
         ),
     )
@@ -165,10 +164,10 @@ def _provisional(config: StudyConfig, patience: float) -> Plan:
         time.sleep(1.0)
 
 
-def _on_storage(file: Path, storage: Path, *, several: bool) -> SharedFile:
-    """Bring a file to where all machines of the cluster see it, if there are several."""
+def _on_storage(file: Path, storage: Path, *, joins: bool) -> SharedFile:
+    """Bring a file to where all machines of a cluster see it, also those that are yet to come, if one is joined."""
     sha256 = digest(file)
-    if several and not file.is_relative_to(storage):
+    if joins and not file.is_relative_to(storage):
         try:
             file = copied(file, sha256, storage / ".weights")
         except OSError as error:

@@ -1,14 +1,14 @@
 """What a study of many short trials on many GPUs costs its driver: memory, open files, time.
 
-    python tests/benchmarks/scale.py STUDY [--trials 1000] [--nodes 8] [--gpus 8] [--gpus-per-trial 1]
+    python tests/benchmarks/scale.py STUDY [--trials 1000] [--nodes 8] [--gpus 8] [--cpus-per-trial 1]
 
-Starts a Ray of `--nodes` nodes on this machine, each with `--gpus` made-up GPUs, and runs a study in the new folder
-STUDY on it: trials that train nothing, stopped early as by default. Prints a line for each hundred trials,
-and as the last line the measurements at each trial's start as JSON: seconds, processor
-seconds, resident memory in KiB, open files.
+Starts a Ray of `--nodes` nodes on this machine, each with `--gpus` made-up GPUs and as many processors, and runs a
+study in the new folder STUDY on it: trials that train nothing, stopped early as by default. Prints a line for each
+hundred trials, and as the last line the measurements at the start of each hundredth and at the end as JSON: seconds,
+processor seconds, resident memory in KiB, open files.
 
 Each trial at a time is a process, and starting one takes a processor for a second or two: with fewer of them, by more
-GPUs for each, it takes less time.
+processors for each, it takes less time.
 """
 
 import argparse
@@ -84,16 +84,16 @@ def tell(what: str, samples: list[tuple[float, float, int, int]]) -> None:
     )
 
 
-def study(path: Path, trials: int, gpus_per_trial: float) -> list[tuple[float, float, int, int]]:
-    """Run the study on the Ray that this process is connected to; the measurements at each trial's start."""
+def study(path: Path, trials: int, cpus_per_trial: int) -> list[tuple[float, float, int, int]]:
+    """Run the study on the Ray that this process is connected to; the measurements at the start of each hundredth trial."""
     config = StudyConfig(
         model="cnn",
         name=path.name,
         storage=path.parent,
         trials=trials,
         epochs=EPOCHS,
-        cpus_per_trial=1,
-        gpus_per_trial=gpus_per_trial,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=1.0,
     )
     plan = make_plan(config, cluster(), ("unet",))
     writer = StudyWriter(path)
@@ -103,10 +103,9 @@ def study(path: Path, trials: int, gpus_per_trial: float) -> list[tuple[float, f
     samples: list[tuple[float, float, int, int]] = []
 
     def configure(number: int, _: object) -> dict[str, Any]:
-        if number == len(samples):
+        if number == 100 * len(samples):
             samples.append(sample())
-            if number % 100 == 0:
-                tell(f"trial {number}", samples)
+            tell(f"trial {number}", samples)
         return {"done": str(writer.folder.trial(number) / "done")}
 
     conduct(plan, writer, Console(file=io.StringIO()), title="", trainable=Idle, configure=configure)
@@ -123,7 +122,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--nodes", type=int, default=8)
     parser.add_argument("--gpus", type=int, default=8)
-    parser.add_argument("--gpus-per-trial", type=float, default=1.0)
+    parser.add_argument("--cpus-per-trial", type=int, default=1)
     arguments = parser.parse_args()
     os.environ.update(
         RAY_AIR_NEW_OUTPUT="0",
@@ -131,6 +130,7 @@ def main() -> None:
         RAY_enable_worker_prestart="0",
         TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
         TUNE_DISABLE_SIGINT_HANDLER="1",
+        TUNE_GLOBAL_CHECKPOINT_S="1e9",
     )
     warnings.simplefilter("ignore")
     start = time.perf_counter()
@@ -147,7 +147,7 @@ def main() -> None:
         print(
             f"{cluster()} on {len(ray.nodes())} nodes after {time.perf_counter() - start:.1f} s", flush=True
         )
-        samples = study(arguments.study.absolute(), arguments.trials, arguments.gpus_per_trial)
+        samples = study(arguments.study.absolute(), arguments.trials, arguments.cpus_per_trial)
         tell("all", samples)
         ray.shutdown()
     finally:

@@ -46,6 +46,27 @@ def test_without_the_token_a_peer_is_refused(cluster):
         assert "CPU" not in refused.stdout
 
 
+OLDER_RAY = "import sys, ray; ray.__version__ = '2.0.0'; from search.run import main; sys.exit(main())"
+
+
+@pytest.mark.parametrize(
+    ("python", "address", "message"),
+    [
+        ("-m search.run", "--address 198.51.100.99:6379", "198.51.100.99:6379, where no cluster answers"),
+        (f'-c "{OLDER_RAY}"', "", "Version mismatch: The cluster was started with: Ray:"),
+    ],
+    ids=["unreachable head", "another version of Ray"],
+)
+def test_a_cluster_that_cannot_be_joined_is_one_message(cluster, python, address, message):
+    search = f"python {python} cnn --trials 4 --storage /mnt/studies/none {address}"
+    refused = cluster.ssh(cluster.head, f"cd colorization-search && {search}")
+    assert refused.returncode == 2
+    assert message in " ".join(refused.stderr.split())
+    assert refused.stderr.count("error: ") == 1
+    assert refused.stderr.startswith("error: ")
+    assert not (cluster.studies / "none").exists()
+
+
 def test_the_dashboard_answers_through_ssh_alone_and_asks_for_the_token(cluster):
     knock = f"exec 3<>/dev/tcp/{cluster.head.address}/8265"
     assert cluster.ssh(cluster.workers[0], knock).returncode != 0

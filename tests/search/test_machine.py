@@ -58,6 +58,20 @@ available_node_types:
 """
 
 
+def test_an_address_where_nothing_answers_is_said_at_once(tmp_path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+    command = [sys.executable, "-m", "search.run", "cnn", "--trials", "4", "--address", address]
+    run = subprocess.run(
+        [*command, "--storage", str(tmp_path / "studies")], check=False, capture_output=True, text=True
+    )
+    assert run.returncode == 2
+    assert f"error: --address (or RAY_ADDRESS) is {address}, where no cluster answers" in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("file", "found"),
     [

@@ -21,6 +21,7 @@ class Controller:
     def __init__(self):
         self.stopped = []
         self.scheduler = None
+        self._stopped_trials = self._failed_trials = frozenset()
 
     def pause_trial(self, trial, should_checkpoint):
         assert not should_checkpoint
@@ -34,7 +35,7 @@ class Controller:
 
 class FakeTrial(SimpleNamespace):
     def __init__(self, number):
-        super().__init__(config={"number": number}, status=Trial.PENDING)
+        super().__init__(config={"number": number}, status=Trial.PENDING, run_metadata=SimpleNamespace())
 
     def set_status(self, status):
         self.status = status
