@@ -31,7 +31,6 @@ from search.machine import Machine
 from search.plan import make_plan
 from spaces import space_of, suggest
 
-
 _STUDY = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_GLOBAL_CHECKPOINT_S": "1e9"}
 """How a study sets up Tune, whose tables and state it does not need."""
 

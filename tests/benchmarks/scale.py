@@ -13,7 +13,6 @@ processors for each, it takes less time.
 
 import argparse
 import gc
-import io
 import json
 import os
 import random
@@ -85,7 +84,7 @@ def tell(what: str, samples: list[tuple[float, float, int, int]]) -> None:
 
 
 def study(path: Path, trials: int, cpus_per_trial: int) -> list[tuple[float, float, int, int]]:
-    """Run the study on the Ray that this process is connected to; the measurements at the start of each hundredth trial."""
+    """Run the study on the Ray that this process is connected to; the measurements at each hundredth trial."""
     config = StudyConfig(
         model="cnn",
         name=path.name,
@@ -108,7 +107,8 @@ def study(path: Path, trials: int, cpus_per_trial: int) -> list[tuple[float, flo
             tell(f"trial {number}", samples)
         return {"done": str(writer.folder.trial(number) / "done")}
 
-    conduct(plan, writer, Console(file=io.StringIO()), title="", trainable=Idle, configure=configure)
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        conduct(plan, writer, Console(file=nowhere), title="", trainable=Idle, configure=configure)
     samples.append(sample())
     return samples
 
