@@ -177,8 +177,7 @@ class StudyScheduler(FIFOScheduler):
 def drop_ended(tune_controller: Any) -> None:
     """Have Tune's controller forget the trials that ended.
 
-    Tune keeps all trials to its end, some 60 KiB of each in memory, and writes them all to the storage again and
-    again to restore them; a study has its own record. There is no public way to it.
+    Tune keeps them to its end, some 60 KiB of each; a study has its own record. There is no public way to it.
     """
     for ended in (tune_controller._stopped_trials, tune_controller._failed_trials):
         for trial in list(ended):
@@ -187,4 +186,3 @@ def drop_ended(tune_controller: Any) -> None:
             ended.discard(trial)
             tune_controller._trials.remove(trial)
             tune_controller._trials_to_cache.discard(trial)
-            tune_controller._trial_metadata.pop(trial.trial_id, None)

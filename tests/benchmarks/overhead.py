@@ -124,11 +124,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     arguments = parser.parse_args()
     os.environ["OVERHEAD_SECONDS"] = str(arguments.seconds)
-    os.environ.update(
-        RAY_AIR_NEW_OUTPUT="0",
-        RAY_USAGE_STATS_ENABLED="0",
-        TUNE_DISABLE_SIGINT_HANDLER="1",
-    )
+    os.environ.update(RAY_AIR_NEW_OUTPUT="0", RAY_USAGE_STATS_ENABLED="0", TUNE_DISABLE_SIGINT_HANDLER="1")
     ray.init("local", num_cpus=arguments.concurrency, log_to_driver=False, logging_level="ERROR")
     ideal = arguments.trials * arguments.seconds / arguments.concurrency
     with tempfile.TemporaryDirectory() as scratch:
