@@ -36,6 +36,7 @@ def test_trials_on_machines_of_two_gpus_run_at_once_and_each_sees_one(cluster):
 
 
 def test_without_the_token_a_peer_is_refused(cluster):
+    cluster.wait_for_all()
     ask = f"ray status --address {cluster.head.address}:6379"
     peer = cluster.workers[0]
     assert cluster.ssh(peer, ask).returncode == 0
