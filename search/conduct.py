@@ -19,6 +19,7 @@ from search.budget import Budget
 from search.config import seconds_of
 from search.earlier import earlier_trials
 from search.failures import Failures
+from search.forgetting import ForgetfulScheduler
 from search.journal import Journal
 from search.live import Display, Lines, Screen
 from search.machine import Room, cluster
@@ -27,7 +28,6 @@ from search.progress import Progress
 from search.proposals import Proposals
 from search.record import Brake, Recorder
 from search.resume import show, take_up
-from search.scheduler import StudyScheduler
 from search.searcher import OptunaSearcher
 from spaces import Value
 
@@ -128,7 +128,7 @@ def conduct(
         configure=configure,
     )
     room, failures = Room(plan.concurrency_on, cluster), Failures()
-    scheduler = StudyScheduler(
+    scheduler = ForgetfulScheduler(
         stopper,
         objectives,
         concurrency=room,

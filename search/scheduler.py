@@ -76,8 +76,6 @@ class StudyScheduler(FIFOScheduler):
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Take up a trial: one that the study left paused stays so."""
         number = trial.config["number"]
-        # Tune averages every number of a result over its last few, and nobody asks.
-        trial.run_metadata._n_steps = ()
         if self._stopper.is_paused(number):
             trial.set_status(Trial.PAUSED)
             self._paused[number] = trial
@@ -104,7 +102,6 @@ class StudyScheduler(FIFOScheduler):
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Enter the last epoch of a trial, which Tune shows to no other method."""
-        drop_ended(tune_controller)
         self._end(trial)
         if "epoch" in result:
             self._stopper.record(trial.config["number"], result["epoch"], self._values(result))
@@ -112,14 +109,12 @@ class StudyScheduler(FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Never promote a trial that failed, unless it is to go on: then it is added again."""
         goes_on = self._on_failure(trial)
-        drop_ended(tune_controller)
         self._end(trial)
         if not goes_on:
             self._stopper.forget(trial.config["number"])
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
         """Never promote a trial that ended while it was paused or not started yet."""
-        drop_ended(tune_controller)
         self._end(trial)
         self._stopper.retire(trial.config["number"])
 
@@ -172,17 +167,3 @@ class StudyScheduler(FIFOScheduler):
         self._paused.pop(number, None)
         if self._promoted == number:
             self._promoted = None
-
-
-def drop_ended(tune_controller: Any) -> None:
-    """Have Tune's controller forget the trials that ended.
-
-    Tune keeps them to its end, some 60 KiB of each; a study has its own record. There is no public way to it.
-    """
-    for ended in (tune_controller._stopped_trials, tune_controller._failed_trials):
-        for trial in list(ended):
-            if trial in tune_controller._trial_to_actor:
-                continue
-            ended.discard(trial)
-            tune_controller._trials.remove(trial)
-            tune_controller._trials_to_cache.discard(trial)

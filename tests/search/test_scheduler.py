@@ -21,7 +21,6 @@ class Controller:
     def __init__(self):
         self.stopped = []
         self.scheduler = None
-        self._stopped_trials = self._failed_trials = frozenset()
 
     def pause_trial(self, trial, should_checkpoint):
         assert not should_checkpoint
@@ -35,7 +34,7 @@ class Controller:
 
 class FakeTrial(SimpleNamespace):
     def __init__(self, number):
-        super().__init__(config={"number": number}, status=Trial.PENDING, run_metadata=SimpleNamespace())
+        super().__init__(config={"number": number}, status=Trial.PENDING)
 
     def set_status(self, status):
         self.status = status
