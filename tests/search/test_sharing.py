@@ -47,7 +47,7 @@ def test_storage_that_all_machines_see_is_accepted_and_nothing_is_left_on_it(tmp
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.night
 def test_weights_lie_on_the_storage_also_while_one_machine_is_the_whole_cluster(
     few_birds, vgg16_weights, tmp_path
 ):
