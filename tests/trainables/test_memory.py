@@ -59,8 +59,10 @@ def memory(trials):
     return json.loads(done.stdout)
 
 
-@pytest.mark.slow
-def test_fifty_trials_of_mixed_architectures_end_within_half_more_than_the_largest_alone():
+@pytest.mark.parametrize(
+    "rounds", [pytest.param(2, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.night)]
+)
+def test_trials_of_mixed_architectures_end_within_half_more_than_the_largest_alone(rounds):
     alone = max(memory([architecture])[0] for architecture in ARCHITECTURES[:3])
-    used = memory(ARCHITECTURES * 10)
+    used = memory(ARCHITECTURES * rounds)
     assert used[-1] < 1.5 * alone, [round(size / 2**20) for size in used]
