@@ -79,7 +79,7 @@ def cluster() -> Machine:
 
 def joins_cluster(address: str | None) -> bool:
     """Whether a study would run on a Ray that is there already, whose machines are known once it is joined."""
-    given = address or os.environ.get("RAY_ADDRESS")
+    given = _given(address)
     if given:
         return given != "local"
     noted = _noted()
@@ -164,7 +164,7 @@ def connect(address: str | None) -> str | None:
 
     if address is None and _is_left_behind():
         address = "local"
-    given = address or os.environ.get("RAY_ADDRESS", "")
+    given = _given(address)
     # Ray would ask for 20 seconds, with a line of its log for each.
     if ":" in given and "://" not in given and not _answers(given):
         raise ConfigError(
@@ -184,9 +184,14 @@ def connect(address: str | None) -> str | None:
     return f"http://{context.dashboard_url}" if context.dashboard_url else None
 
 
+def _given(address: str | None) -> str:
+    """The address that was asked for, as Ray takes it; empty where none was."""
+    return address or os.environ.get("RAY_ADDRESS", "")
+
+
 def _is_left_behind() -> bool:
     """Whether the Ray whose address is noted on this machine is gone: after a crash Ray would wait for it."""
-    noted = None if os.environ.get("RAY_ADDRESS") else _noted()
+    noted = None if _given(None) else _noted()
     return noted is not None and not _answers(noted)
 
 

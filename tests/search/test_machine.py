@@ -21,10 +21,15 @@ print(ray.get_runtime_context().gcs_address)
 """
 
 
-def test_a_ray_that_is_gone_but_still_noted_on_the_machine_is_not_waited_for():
+def silent_address():
+    """An address of this machine where nothing answers."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        noted = f"127.0.0.1:{unused.getsockname()[1]}"
+        return f"127.0.0.1:{unused.getsockname()[1]}"
+
+
+def test_a_ray_that_is_gone_but_still_noted_on_the_machine_is_not_waited_for():
+    noted = silent_address()
     # Not below pytest's folders: Ray's sockets lie here, and their paths must be short.
     with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
         note = Path(folder) / "ray" / "ray_current_cluster"
@@ -59,9 +64,7 @@ available_node_types:
 
 
 def test_an_address_where_nothing_answers_is_said_at_once(tmp_path):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{unused.getsockname()[1]}"
+    address = silent_address()
     command = [sys.executable, "-m", "search.run", "cnn", "--trials", "4", "--address", address]
     run = subprocess.run(
         [*command, "--storage", str(tmp_path / "studies")], check=False, capture_output=True, text=True
