@@ -24,6 +24,15 @@ def pytest_xdist_auto_num_workers(config):
     return 0 if config.option.markexpr in {"cluster", "night"} else min(2, os.cpu_count() or 1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """A file's tests run in one process, and so do all files whose tests use the finished study: it takes a minute."""
+    group = "finished_study"
+    users = {item.path for item in items if group in getattr(item, "fixturenames", ())}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group if item.path in users else str(item.path)))
+
+
 def _shared(relative):
     path = SHARED / relative
     if not path.exists():

@@ -7,12 +7,11 @@ is measured by `trainables.precision`.
 import os
 import platform
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainables.backend import import_backend, silent_stderr
 from trainables.params import Precision
 
 CONTEXT_MB = 512
@@ -133,11 +132,10 @@ def configure(threads: int, gpu_share: float) -> None:
     ShareError
         The share is too small.
     """
-    # Not even errors: the graph optimiser logs one for each shortcut that it cannot take, and what matters is raised.
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with silent_stderr():
-        import tensorflow as tf
+    import_backend()
+    import tensorflow as tf
 
+    with silent_stderr():
         gpus = tf.config.list_physical_devices("GPU")
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -155,18 +153,3 @@ def uses_gpu() -> bool:
     import tensorflow as tf
 
     return bool(tf.config.list_logical_devices("GPU"))
-
-
-@contextmanager
-def silent_stderr() -> Iterator[None]:
-    """Keep the process's stderr shut: on import, TensorFlow's C++ code writes to it before it reads its log level."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainables.hardware import silent_stderr
+from trainables.backend import import_backend, silent_stderr
 
 if TYPE_CHECKING:
     import keras
@@ -90,7 +90,8 @@ def load(network: Network, path: Path, *, side: int) -> "keras.Model":
         raise WeightsError(f"{path} is not a file, but {rule}: {_REMEDY}.")
     if path.suffix != ".h5":
         raise WeightsError(f"{path} does not end in .h5, but {rule} in such a file: {_REMEDY}.")
-    # TensorFlow takes seconds to import; what needs no loading is answered at once.
+    # That takes seconds; what needs no loading is answered at once.
+    import_backend()
     import keras
 
     for architecture in network.architectures:
