@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from optuna.trial import TrialState
 from PIL import Image
 
@@ -22,15 +23,6 @@ STATES = {TrialState.COMPLETE: "COMPLETE", TrialState.PRUNED: "PRUNED", TrialSta
 def pytest_xdist_auto_num_workers(config):
     """Two files of tests at a time, more would be short of memory; of those that break one cluster, one."""
     return 0 if config.option.markexpr in {"cluster", "night"} else min(2, os.cpu_count() or 1)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """A file's tests run in one process, and so do all files whose tests use the finished study: it takes a minute."""
-    group = "finished_study"
-    users = {item.path for item in items if group in getattr(item, "fixturenames", ())}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group if item.path in users else str(item.path)))
 
 
 def _shared(relative):
@@ -102,9 +94,18 @@ def few_birds(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def storage(tmp_path_factory):
+def common(tmp_path_factory):
+    """Folder that the processes of this test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def storage(common):
     """Folder of the studies of this test run; they share its packs."""
-    return tmp_path_factory.mktemp("studies")
+    folder = common / "studies"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -136,19 +137,23 @@ def run_search(start_search):
 
     def run(*arguments, **keywords):
         process = start_search(*arguments, **keywords)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=900)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def finished_study(run_search, storage):
+def finished_study(run_search, storage, common):
     """A Pix2Pix study that ran to its end: six trials of at most three epochs, and what it printed."""
-    size = ("--trials", "6", "--epochs", "3", "--precision", "auto", "--encoder-weights", "none")
-    run = run_search("pix2pix", "--name", "finished", *size)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return storage / "finished", run.stdout
+    printed = common / "finished.out"
+    with FileLock(common / "finished.lock"):
+        if not printed.exists():
+            size = ("--trials", "6", "--epochs", "3", "--precision", "auto", "--encoder-weights", "none")
+            run = run_search("pix2pix", "--name", "finished", *size)
+            assert run.returncode == 0, run.stdout + run.stderr
+            printed.write_text(run.stdout)
+    return storage / "finished", printed.read_text()
 
 
 @pytest.fixture(scope="session")

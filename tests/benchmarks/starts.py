@@ -2,7 +2,8 @@
 
     python tests/benchmarks/starts.py
 
-Prints the seconds from the reset of a warm trial to its first training step, for a trial of the architecture before
+Prints the seconds in which TensorFlow and Keras come into a new process beside those of a plain import; the seconds
+from the reset of a warm trial to its first training step, for a trial of the architecture before
 it and for another one, beside a process's first; and the rate of two one-thread trials over that of one with two.
 """
 
@@ -11,11 +12,14 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from trainables.data.nearby import SharedFile, digest
 
 PARAMS = {"width": 32, "depth": 6}
 STARTS = (
@@ -30,12 +34,12 @@ STARTS = (
 def config(folder: Path, pack: Path, params: dict[str, Any], threads: int = 1) -> dict[str, Any]:
     """What a trial is told."""
     own = folder / str(time.monotonic_ns())
-    files = {name: str(own / name) for name in ("last", "previous", "best", "samples")}
+    files = {name: str(own / name) for name in ("last", "previous", "best", "samples", "owner")}
     return {
         "number": 0,
         "model": "pix2pix",
         "params": params,
-        "pack": str(pack),
+        "pack": asdict(SharedFile(str(pack), digest(pack), os.uname().nodename)),
         "epochs": 8,
         "batch_size": 16,
         "seed": 0,
@@ -58,6 +62,20 @@ def first_step(trial: Any, start: float) -> float:
     usual = median(b - a for a, b in pairwise(ends[:-1]))
     # Steps are reported by the sixteen; what the first sixteen take longer than others is the start.
     return began - start + max(ends[0] - began - usual, 0.0)
+
+
+def imports() -> None:
+    """Print the seconds of a new process that imports TensorFlow and Keras as a trial does, and plainly."""
+
+    def run(code: str) -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        return time.perf_counter() - start
+
+    ours = "from trainables.backend import import_backend; import_backend()"
+    rounds = [(run("import keras"), run(ours)) for _ in range(4)][1:]
+    plain, quick = (median(seconds) for seconds in zip(*rounds, strict=True))
+    print(f"import: {quick:.1f} s, plainly {plain:.1f}: {plain / quick:.2f}")
 
 
 def starts(folder: Path, pack: Path) -> None:
@@ -110,6 +128,7 @@ if __name__ == "__main__":
     else:
         from trainables.data.pack import build_pack
 
+        imports()
         with TemporaryDirectory() as scratch:
             report = build_pack(None, 64, seed=0, cache=Path(scratch))
             starts(Path(scratch), report.path)

@@ -1,9 +1,13 @@
 """What the tests of whole studies share."""
 
 import logging
+import shutil
+import subprocess
+import tempfile
 import time
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +22,7 @@ DROPOUTS = (0.0, 0.05, 0.1, 0.14, 0.18, 0.22, 0.25, 0.3, 0.34, 0.4, 0.45, 0.5)
 def wait_for():
     """Wait until a condition holds; a process that ends before that fails the test with what it printed."""
 
-    def wait(condition, process, seconds=120):
+    def wait(condition, process, seconds=400):
         deadline = time.monotonic() + seconds
         while not condition():
             if process.poll() is not None:
@@ -27,6 +31,19 @@ def wait_for():
             time.sleep(0.05)
 
     return wait
+
+
+@pytest.fixture(scope="module")
+def ray_folder():
+    """A folder for Ray alone: a study that finds the address of another test's cluster noted would join that.
+
+    Not below pytest's folders: Ray's sockets lie here, and their paths must be short.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+    yield folder
+    # Ray's daemons outlive a test that fails.
+    subprocess.run(["pkill", "-9", "-f", str(folder)], check=False)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

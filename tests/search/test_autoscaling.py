@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -28,8 +27,8 @@ study(Path(sys.argv[2]), 12, 1)
 
 
 @pytest.fixture
-def autoscaled():
-    """The address of a head without processors, its folder, and the environment of who uses it.
+def autoscaled(ray_folder):
+    """The address of a head without processors, and the environment of who uses it.
 
     The machines that may be added are made up by Ray's `fake_multinode` provider: real nodes on this machine.
     """
@@ -37,27 +36,22 @@ def autoscaled():
         free.bind(("", 0))
         port = free.getsockname()[1]
     address = f"{socket.gethostbyname(socket.gethostname())}:{port}"
-    # Not below pytest's folders: Ray's sockets lie here, and their paths must be short.
-    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
-        environment = os.environ | {
-            "HOME": folder,
-            "PYTHONPATH": str(Path(__file__).parents[1] / "benchmarks"),
-            "RAY_TMPDIR": folder,
-            "RAY_AUTH_MODE": "disabled",
-            "RAY_FAKE_CLUSTER": "1",
-            "RAY_USAGE_STATS_ENABLED": "0",
-        }
-        # Where `ray up` would put it; the speed is that of the cluster's files.
-        config = Path(folder) / "ray_bootstrap_config.yaml"
-        config.write_text(json.dumps(autoscaling(address)))
-        start = ["ray", "start", "--head", "--num-cpus=0", "--include-dashboard=false", f"--port={port}"]
-        subprocess.run(
-            [*start, f"--autoscaling-config={config}"], check=True, capture_output=True, env=environment
-        )
-        try:
-            yield address, Path(folder), environment
-        finally:
-            subprocess.run(["pkill", "-9", "-f", folder], check=False)
+    environment = os.environ | {
+        "HOME": str(ray_folder),
+        "PYTHONPATH": str(Path(__file__).parents[1] / "benchmarks"),
+        "RAY_TMPDIR": str(ray_folder),
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_FAKE_CLUSTER": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+    # Where `ray up` would put it; the speed is that of the cluster's files.
+    config = ray_folder / "ray_bootstrap_config.yaml"
+    config.write_text(json.dumps(autoscaling(address)))
+    start = ["ray", "start", "--head", "--num-cpus=0", "--include-dashboard=false", f"--port={port}"]
+    subprocess.run(
+        [*start, f"--autoscaling-config={config}"], check=True, capture_output=True, env=environment
+    )
+    return address, environment
 
 
 def autoscaling(address):
@@ -83,8 +77,8 @@ def autoscaling(address):
 
 
 @pytest.mark.slow
-def test_a_study_asks_for_all_its_machines_before_it_has_the_first(autoscaled, tmp_path):
-    address, folder, environment = autoscaled
+def test_a_study_asks_for_all_its_machines_before_it_has_the_first(autoscaled, ray_folder, tmp_path):
+    address, environment = autoscaled
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", STUDY, address, str(tmp_path / "grown")],
         check=False,
@@ -96,7 +90,7 @@ def test_a_study_asks_for_all_its_machines_before_it_has_the_first(autoscaled, t
     assert run.returncode == 0, run.stdout + run.stderr
     assert f"{MACHINES * GPUS} processors and {MACHINES * GPUS} GPUs on {MACHINES} machines" in run.stdout
     assert len(read_trials(StudyFolder(tmp_path / "grown"))) == 12
-    (log,) = folder.glob("ray/session_2*/logs/monitor.log")
+    (log,) = ray_folder.glob("ray/session_2*/logs/monitor.log")
     steps = [int(count) for count in re.findall(r"Adding (\d+) node\(s\) of type gpu", log.read_text())]
     # One step, or two where the autoscaler, which looks every five seconds, does so while the study is asking.
     assert sum(steps) == MACHINES

@@ -31,14 +31,15 @@ def fill(path):
 def test_a_full_disk_ends_the_study_in_one_message_and_it_goes_on_when_there_is_room(small_disk, few_birds):
     folder = StudyFolder(small_disk / "tight")
     command = [sys.executable, "-m", "search.run", "--storage", str(small_disk)]
-    sizes = ["--trials", "4", "--epochs", "6", "--image-size", "32", "--set", "width=16"]
+    sizes = ["--trials", "3", "--epochs", "5", "--image-size", "32"]
+    sizes += ["--set", "width=16", "--set", "depth=2", "--set", "head=rgb", "--set", "batch_norm=false"]
     process = subprocess.Popen(
         [*command, "cnn", "--name", "tight", "--data", str(few_birds), "--encoder-weights", "none", *sizes],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while not (folder.epochs.is_dir() and list(folder.epochs.glob("*.parquet"))):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -46,7 +47,7 @@ def test_a_full_disk_ends_the_study_in_one_message_and_it_goes_on_when_there_is_
     ballast = small_disk / "ballast"
     with pytest.raises(OSError, match="No space left"):
         fill(ballast)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=400)
     assert process.returncode == 2, out + err
     assert "Traceback" not in err
     assert "space" in err

@@ -11,6 +11,7 @@ from results.store import PARAMS, StudyFolder, read_epochs, read_trials
 KILLS = 20
 TRIALS, EPOCHS = 14, 6
 SIZE = ("--trials", TRIALS, "--epochs", EPOCHS, "--encoder-weights", "none", "--concurrency", 1)
+SIZE += ("--set", "depth=2", "--set", "head=rgb")
 LATEST = 1.5
 """Seconds after an epoch until which a kill comes: an epoch takes a fraction of one, a trial's start some."""
 
@@ -53,7 +54,7 @@ def test_twenty_kills_at_random_moments_change_nothing(
         process = start_search(*arguments, start_new_session=True)
         more = epochs_recorded(folder) + source.choice([0, 1, 1, 2, 3])
         more = min(more, len(expected[1]) - 1)
-        wait_for(lambda more=more: epochs_recorded(folder) >= more, process, 180)
+        wait_for(lambda more=more: epochs_recorded(folder) >= more, process)
         time.sleep(source.uniform(0, LATEST))
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)

@@ -18,7 +18,7 @@ of those that ended."""
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
+def study(tmp_path_factory, ray_folder):
     """The study's folder, and at each hundredth trial: seconds, processor seconds, KiB in memory, open files."""
     path = tmp_path_factory.mktemp("scale") / "short"
     # Sixteen at once: a process takes a processor for a second or two to start, and 64 would take minutes.
@@ -27,7 +27,7 @@ def study(tmp_path_factory):
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"PYTHONPATH": str(BENCHMARK.parent)},
+        env=os.environ | {"PYTHONPATH": str(BENCHMARK.parent), "RAY_TMPDIR": str(ray_folder)},
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return StudyFolder(path), json.loads(ended.stdout.splitlines()[-1])

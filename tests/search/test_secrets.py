@@ -1,9 +1,5 @@
 """Secrets in the environment of a study: nothing that it writes or prints holds one, Ray's own logs included."""
 
-import shutil
-import tempfile
-from pathlib import Path
-
 import pytest
 
 SECRETS = {
@@ -14,18 +10,9 @@ SECRETS = {
 }
 
 
-@pytest.fixture
-def ray_folder(monkeypatch):
-    """Where Ray logs; its sockets lie there too, whose paths have to be short."""
-    folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
-    monkeypatch.setenv("RAY_TMPDIR", str(folder))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.mark.slow
 def test_no_secret_is_written_or_printed(run_search, storage, ray_folder, monkeypatch):
-    for name, value in SECRETS.items():
+    for name, value in {**SECRETS, "RAY_TMPDIR": str(ray_folder)}.items():
         monkeypatch.setenv(name, value)
     settings = ("--trials", "1", "--epochs", "1", "--encoder-weights", "none", "--set", "depth=2")
     run = run_search("cnn", "--name", "secrets", *settings)

@@ -35,13 +35,14 @@ cluster.shutdown()
 """
 
 
-def test_storage_that_all_machines_see_is_accepted_and_nothing_is_left_on_it(tmp_path):
+def test_storage_that_all_machines_see_is_accepted_and_nothing_is_left_on_it(tmp_path, ray_folder):
     storage = tmp_path / "results/studies"
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SCRIPT, str(storage)],
         check=False,
         capture_output=True,
         text=True,
+        env=os.environ | {"RAY_TMPDIR": str(ray_folder)},
     )
     assert run.returncode == 0, run.stderr
     assert list(tmp_path.iterdir()) == []
@@ -49,7 +50,7 @@ def test_storage_that_all_machines_see_is_accepted_and_nothing_is_left_on_it(tmp
 
 @pytest.mark.night
 def test_weights_lie_on_the_storage_also_while_one_machine_is_the_whole_cluster(
-    few_birds, vgg16_weights, tmp_path
+    few_birds, vgg16_weights, tmp_path, ray_folder
 ):
     storage = tmp_path / "studies"
     study = ["pix2pix", "--storage", storage, "--data", few_birds, "--image-size", "32", "--trials", "1"]
@@ -68,7 +69,7 @@ def test_weights_lie_on_the_storage_also_while_one_machine_is_the_whole_cluster(
         check=False,
         capture_output=True,
         text=True,
-        env=os.environ | {"RAY_AUTH_MODE": "disabled"},
+        env=os.environ | {"RAY_AUTH_MODE": "disabled", "RAY_TMPDIR": str(ray_folder)},
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert [copy.read_bytes() for copy in (storage / ".weights").glob("*.h5")] == [vgg16_weights.read_bytes()]

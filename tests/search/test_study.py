@@ -19,7 +19,8 @@ from spaces import reference_points, space_of
 from trainables.best import best_epoch
 from trainables.hardware import device_name, processor_flags, suitable_precisions
 
-SIZE = ("--trials", "4", "--epochs", "3", "--set", "batch_norm=false")
+SAME_NETWORKS = ("--set", "batch_norm=false", "--set", "depth=2", "--set", "head=rgb")
+SIZE = ("--trials", "4", "--epochs", "3", *SAME_NETWORKS)
 
 
 def test_a_study_accounts_for_every_trial_and_epoch(finished_study, accounted_for):
@@ -287,22 +288,22 @@ def test_the_journal_is_what_optuna_itself_reads(finished_study):
 
 @pytest.mark.slow
 def test_a_finished_study_is_extended_by_trials_and_epochs(run_search, storage, accounted_for):
-    size = ("--encoder-weights", "none", "--concurrency", "1")
-    run = run_search("cnn", "--name", "extended", "--trials", "4", "--epochs", "2", *size)
+    size = ("--encoder-weights", "none", "--concurrency", "1", *SAME_NETWORKS)
+    run = run_search("cnn", "--name", "extended", "--trials", "3", "--epochs", "2", *size)
     assert run.returncode == 0, run.stdout + run.stderr
     before = read_epochs(storage / "extended").to_pylist()
-    more = run_search("--resume", "extended", "--trials", "6", "--epochs", "4")
+    more = run_search("--resume", "extended", "--trials", "4", "--epochs", "4")
     assert more.returncode == 0, more.stdout + more.stderr
-    rows = accounted_for(storage / "extended", trials=6, epochs=4)
+    rows = accounted_for(storage / "extended", trials=4, epochs=4)
     assert "COMPLETE" in {row["state"] for row in rows.values()}
     after = {(row["trial"], row["epoch"]): row for row in read_epochs(storage / "extended").to_pylist()}
     assert all(after[row["trial"], row["epoch"]] == row for row in before)
-    assert max(row["epochs"] for number, row in rows.items() if number < 4) == 4
+    assert max(row["epochs"] for number, row in rows.items() if number < 3) == 4
 
 
 @pytest.mark.slow
 def test_a_time_budget_ends_a_study_which_goes_on_with_a_larger_one(run_search, storage, accounted_for):
-    size = ("--trials", "200", "--epochs", "3", "--encoder-weights", "none")
+    size = ("--trials", "200", "--epochs", "3", "--encoder-weights", "none", *SAME_NETWORKS)
     run = run_search("cnn", "--name", "budget", *size, "--time-budget", "30s")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "The time budget is used up" in run.stdout
