@@ -85,7 +85,7 @@ def test_a_study_asks_for_all_its_machines_before_it_has_the_first(autoscaled, r
         capture_output=True,
         text=True,
         env=environment,
-        timeout=240,
+        timeout=900,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert f"{MACHINES * GPUS} processors and {MACHINES * GPUS} GPUs on {MACHINES} machines" in run.stdout
