@@ -13,7 +13,9 @@ import pytest
 from results.store import StudyFolder, read_trials
 
 MACHINES, GPUS = 3, 2
-STUDY = """
+TRIALS = 60
+"""As many as one machine does not get done, a moment each, before the autoscaler has looked again."""
+STUDY = f"""
 import sys
 from pathlib import Path
 import ray
@@ -22,7 +24,7 @@ from scale import study
 
 connect(sys.argv[1])
 print(cluster())
-study(Path(sys.argv[2]), 12, 1)
+study(Path(sys.argv[2]), {TRIALS}, 1)
 """
 
 
@@ -89,7 +91,7 @@ def test_a_study_asks_for_all_its_machines_before_it_has_the_first(autoscaled, r
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert f"{MACHINES * GPUS} processors and {MACHINES * GPUS} GPUs on {MACHINES} machines" in run.stdout
-    assert len(read_trials(StudyFolder(tmp_path / "grown"))) == 12
+    assert len(read_trials(StudyFolder(tmp_path / "grown"))) == TRIALS
     (log,) = ray_folder.glob("ray/session_2*/logs/monitor.log")
     steps = [int(count) for count in re.findall(r"Adding (\d+) node\(s\) of type gpu", log.read_text())]
     # One step, or two where the autoscaler, which looks every five seconds, does so while the study is asking.
