@@ -151,7 +151,8 @@ class Proposals:
         attributes = self._study._storage.get_trial_system_attrs(trial._trial_id)
         known = Known(
             dict(params),
-            trial.distributions,
+            # Optuna would make copies of them for each trial.
+            {name: self._space[name].distribution for name in params},
             {name: value for name, value in attributes.items() if not name.startswith(_RELATIVE)},
         )
         self._alive[number] = known

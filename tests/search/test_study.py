@@ -304,7 +304,7 @@ def test_a_finished_study_is_extended_by_trials_and_epochs(run_search, storage, 
 @pytest.mark.slow
 def test_a_time_budget_ends_a_study_which_goes_on_with_a_larger_one(run_search, storage, accounted_for):
     size = ("--trials", "200", "--epochs", "3", "--encoder-weights", "none", *SAME_NETWORKS)
-    run = run_search("cnn", "--name", "budget", *size, "--time-budget", "30s")
+    run = run_search("cnn", "--name", "budget", *size, "--time-budget", "20s")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "The time budget is used up" in run.stdout
     begun = read_trials(storage / "budget").num_rows
@@ -316,16 +316,19 @@ def test_a_time_budget_ends_a_study_which_goes_on_with_a_larger_one(run_search, 
 
 @pytest.mark.slow
 def test_a_study_learns_from_an_earlier_one_and_tries_what_is_enqueued_first(
-    finished_study, run_search, storage, tmp_path
+    write_table, run_search, storage, tmp_path
 ):
+    earlier = write_table([({"dropout": 0.05 * at}, "COMPLETE", [5, 4, 3, 2 + at]) for at in range(6)])
     points = tmp_path / "points.json"
-    points.write_text(json.dumps([{"encoder": "unet", "lambda": 55.0}]))
-    options = ("--warm-start", finished_study[0], "--enqueue", points, "--encoder-weights", "none")
-    run = run_search("pix2pix", "--name", "warm", "--trials", "6", "--epochs", "1", *options)
+    points.write_text(json.dumps([{"dropout": 0.33}]))
+    options = ("--warm-start", earlier, "--enqueue", points, "--encoder-weights", "none", *SAME_NETWORKS)
+    run = run_search("cnn", "--name", "warm", "--trials", "4", "--epochs", "1", *options)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert f"learns from 6 trials of {finished_study[0]}" in run.stdout
+    assert f"learns from 6 trials of {earlier}" in " ".join(run.stdout.split())
     rows = read_trials(storage / "warm").to_pylist()
-    assert (rows[4]["params.lambda"], rows[4]["reference"]) == (55.0, None)
+    # Two of the three reference points have these networks, and come before it.
+    assert [row["reference"] is not None for row in rows] == [True, True, False, False]
+    assert rows[2]["params.dropout"] == 0.33
 
 
 @pytest.mark.slow
