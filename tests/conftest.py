@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filelock import FileLock
 from optuna.trial import TrialState
 from PIL import Image
 
@@ -94,18 +93,9 @@ def few_birds(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def common(tmp_path_factory):
-    """Folder that the processes of this test run share."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-
-
-@pytest.fixture(scope="session")
-def storage(common):
+def storage(tmp_path_factory):
     """Folder of the studies of this test run; they share its packs."""
-    folder = common / "studies"
-    folder.mkdir(exist_ok=True)
-    return folder
+    return tmp_path_factory.mktemp("studies")
 
 
 @pytest.fixture(scope="session")
@@ -144,16 +134,12 @@ def run_search(start_search):
 
 
 @pytest.fixture(scope="session")
-def finished_study(run_search, storage, common):
+def finished_study(run_search, storage):
     """A Pix2Pix study that ran to its end: six trials of at most three epochs, and what it printed."""
-    printed = common / "finished.out"
-    with FileLock(common / "finished.lock"):
-        if not printed.exists():
-            size = ("--trials", "6", "--epochs", "3", "--precision", "auto", "--encoder-weights", "none")
-            run = run_search("pix2pix", "--name", "finished", *size)
-            assert run.returncode == 0, run.stdout + run.stderr
-            printed.write_text(run.stdout)
-    return storage / "finished", printed.read_text()
+    size = ("--trials", "6", "--epochs", "3", "--precision", "auto", "--encoder-weights", "none")
+    run = run_search("pix2pix", "--name", "finished", *size)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return storage / "finished", run.stdout
 
 
 @pytest.fixture(scope="session")
