@@ -12,7 +12,7 @@ _SPARED = ("matplotlib", "pandas", "sklearn")
 
 
 def import_backend() -> None:
-    """Import TensorFlow and Keras, in about half the time that they take by themselves.
+    """Import TensorFlow and Keras, in two thirds of the time that they take by themselves.
 
     A process that has imported one of `_SPARED` keeps it, and any may be imported later.
     """
