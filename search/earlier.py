@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from results.store import PARAMS, StudyError, open_study, read_config, read_epochs, read_trials
 from search.config import ConfigError
 from search.journal import epoch_attributes
-from spaces import Space, Value
+from spaces import Space, Value, distributions_of
 
 
 def check_earlier(studies: Sequence[Path], model: str) -> None:
@@ -70,6 +70,6 @@ def _trial(params: dict[str, Value], curve: dict[int, list[float]], space: Space
         state=TrialState.COMPLETE if finished else TrialState.PRUNED,
         values=values if finished or len(values) == 1 else None,
         params=params,
-        distributions={name: space[name].distribution for name in params},
+        distributions=distributions_of(space, params),
         **epoch_attributes({epoch: tuple(values) for epoch, values in curve.items()}),
     )

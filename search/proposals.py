@@ -24,7 +24,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.journal import epochs_of, outcome
-from spaces import Space, Value, suggest
+from spaces import Space, Value, distributions_of, suggest
 from spaces.grid import grid
 from trainables.best import Values
 
@@ -151,8 +151,7 @@ class Proposals:
         attributes = self._study._storage.get_trial_system_attrs(trial._trial_id)
         known = Known(
             dict(params),
-            # Optuna would make copies of them for each trial.
-            {name: self._space[name].distribution for name in params},
+            distributions_of(self._space, params),
             {name: value for name, value in attributes.items() if not name.startswith(_RELATIVE)},
         )
         self._alive[number] = known

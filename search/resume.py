@@ -17,7 +17,7 @@ from search.journal import POINT, REASON, REFERENCE, Journal, epochs_of
 from search.progress import Progress
 from search.record import clean_up, trial_row
 from search.stopping import Decision, Stopper
-from spaces import Space
+from spaces import Space, distributions_of
 from trainables.best import values_of
 
 Row = dict[str, Any]
@@ -119,7 +119,7 @@ def _recover(
         attributes = (
             {} if row["reference"] is None else {REFERENCE: row["reference"], POINT: row["reference"]}
         )
-        journal.begin(params, {name: space[name].distribution for name in params}, attributes, {})
+        journal.begin(params, distributions_of(space, params), attributes, {})
     _report_missing(journal, rows, objectives)
     for trial in journal.trials():
         entered = table.get(trial.number)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from spaces.cnn import cnn
 from spaces.largest import largest_points
-from spaces.parameter import Parameter, Space, SpaceError, Value, complete, fix, suggest
+from spaces.parameter import Parameter, Space, SpaceError, Value, complete, distributions_of, fix, suggest
 from spaces.pix2pix import pix2pix
 from spaces.reference import reference_points
 
@@ -17,6 +17,7 @@ __all__ = [
     "SpaceError",
     "Value",
     "complete",
+    "distributions_of",
     "fix",
     "largest_points",
     "reference_points",

@@ -1,13 +1,13 @@
-"""A space as data: named Optuna distributions, some of them conditional, and the three things done with it.
+"""A space as data: named Optuna distributions, some of them conditional, and what is done with it.
 
 A space is an ordered mapping from name to `Parameter`. `suggest` draws from it define-by-run, `fix` narrows
 it to one value of a parameter, `complete` turns a partial point into what a trial would be given.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import BaseTrial
 
 Value = bool | int | float | str
@@ -45,6 +45,11 @@ class Parameter:
 
 
 Space = Mapping[str, Parameter]
+
+
+def distributions_of(space: Space, names: Iterable[str]) -> dict[str, BaseDistribution]:
+    """The distributions of some parameters, which are the space's own: Optuna's trials hold copies of them."""
+    return {name: space[name].distribution for name in names}
 
 
 def suggest(trial: BaseTrial, space: Space) -> dict[str, Value]:

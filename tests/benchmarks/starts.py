@@ -3,8 +3,8 @@
     python tests/benchmarks/starts.py
 
 Prints the seconds in which TensorFlow and Keras come into a new process beside those of a plain import; the seconds
-from the reset of a warm trial to its first training step, for a trial of the architecture before
-it and for another one, beside a process's first; and the rate of two one-thread trials over that of one with two.
+from the reset of a warm trial to its first training step, for a trial of the architecture before it and for another
+one, beside a process's first; and the rate of two one-thread trials over that of one with two.
 """
 
 import json
@@ -31,7 +31,12 @@ STARTS = (
 )
 
 
-def config(folder: Path, pack: Path, params: dict[str, Any], threads: int = 1) -> dict[str, Any]:
+def shared(pack: Path) -> SharedFile:
+    """A pack as trials are told of it."""
+    return SharedFile(str(pack), digest(pack), os.uname().nodename)
+
+
+def config(folder: Path, pack: SharedFile, params: dict[str, Any], threads: int = 1) -> dict[str, Any]:
     """What a trial is told."""
     own = folder / str(time.monotonic_ns())
     files = {name: str(own / name) for name in ("last", "previous", "best", "samples", "owner")}
@@ -39,7 +44,7 @@ def config(folder: Path, pack: Path, params: dict[str, Any], threads: int = 1) -
         "number": 0,
         "model": "pix2pix",
         "params": params,
-        "pack": asdict(SharedFile(str(pack), digest(pack), os.uname().nodename)),
+        "pack": asdict(pack),
         "epochs": 8,
         "batch_size": 16,
         "seed": 0,
@@ -78,7 +83,7 @@ def imports() -> None:
     print(f"import: {quick:.1f} s, plainly {plain:.1f}: {plain / quick:.2f}")
 
 
-def starts(folder: Path, pack: Path) -> None:
+def starts(folder: Path, pack: SharedFile) -> None:
     """Print the seconds of each of `STARTS`."""
     from trainables.trainable import Trial
 
@@ -100,7 +105,7 @@ def epoch_rates(folder: Path, pack: Path, threads: int, processor: int) -> None:
         os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[processor]})
     from trainables.trainable import Trial
 
-    trial = Trial({"trial": config(folder, pack, PARAMS, threads)})
+    trial = Trial({"trial": config(folder, shared(pack), PARAMS, threads)})
     print(json.dumps([trial.train()["images_per_second"] for _ in range(3)][1:]))
 
 
@@ -131,5 +136,5 @@ if __name__ == "__main__":
         imports()
         with TemporaryDirectory() as scratch:
             report = build_pack(None, 64, seed=0, cache=Path(scratch))
-            starts(Path(scratch), report.path)
+            starts(Path(scratch), shared(report.path))
             side_by_side(Path(scratch), report.path)

@@ -22,8 +22,8 @@ DROPOUTS = (0.0, 0.05, 0.1, 0.14, 0.18, 0.22, 0.25, 0.3, 0.34, 0.4, 0.45, 0.5)
 def wait_for():
     """Wait until a condition holds; a process that ends before that fails the test with what it printed."""
 
-    def wait(condition, process, seconds=400):
-        deadline = time.monotonic() + seconds
+    def wait(condition, process):
+        deadline = time.monotonic() + 400
         while not condition():
             if process.poll() is not None:
                 pytest.fail("it ended too early: " + "\n".join(process.communicate()))
@@ -35,12 +35,14 @@ def wait_for():
 
 @pytest.fixture(scope="module")
 def ray_folder():
-    """A folder for Ray alone: a study that finds the address of another test's cluster noted would join that.
+    """A folder that is Ray's for these tests alone: a study that finds another cluster's address noted would join it.
 
     Not below pytest's folders: Ray's sockets lie here, and their paths must be short.
     """
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
-    yield folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", str(folder))
+        yield folder
     # Ray's daemons outlive a test that fails.
     subprocess.run(["pkill", "-9", "-f", str(folder)], check=False)
     shutil.rmtree(folder, ignore_errors=True)

@@ -41,7 +41,6 @@ def autoscaled(ray_folder):
     environment = os.environ | {
         "HOME": str(ray_folder),
         "PYTHONPATH": str(Path(__file__).parents[1] / "benchmarks"),
-        "RAY_TMPDIR": str(ray_folder),
         "RAY_AUTH_MODE": "disabled",
         "RAY_FAKE_CLUSTER": "1",
         "RAY_USAGE_STATS_ENABLED": "0",

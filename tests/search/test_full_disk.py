@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -28,7 +27,9 @@ def fill(path):
 
 
 @pytest.mark.slow
-def test_a_full_disk_ends_the_study_in_one_message_and_it_goes_on_when_there_is_room(small_disk, few_birds):
+def test_a_full_disk_ends_the_study_in_one_message_and_it_goes_on_when_there_is_room(
+    small_disk, few_birds, wait_for
+):
     folder = StudyFolder(small_disk / "tight")
     command = [sys.executable, "-m", "search.run", "--storage", str(small_disk)]
     sizes = ["--trials", "3", "--epochs", "5", "--image-size", "32"]
@@ -39,11 +40,7 @@ def test_a_full_disk_ends_the_study_in_one_message_and_it_goes_on_when_there_is_
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 400
-    while not (folder.epochs.is_dir() and list(folder.epochs.glob("*.parquet"))):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: folder.epochs.is_dir() and list(folder.epochs.glob("*.parquet")), process)
     ballast = small_disk / "ballast"
     with pytest.raises(OSError, match="No space left"):
         fill(ballast)

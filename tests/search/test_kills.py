@@ -10,8 +10,8 @@ from results.store import PARAMS, StudyFolder, read_epochs, read_trials
 
 KILLS = 20
 TRIALS, EPOCHS = 14, 6
-SIZE = ("--trials", TRIALS, "--epochs", EPOCHS, "--encoder-weights", "none", "--concurrency", 1)
-SIZE += ("--set", "depth=2", "--set", "head=rgb")
+NETWORKS = ("--encoder-weights", "none", "--set", "depth=2", "--set", "head=rgb")
+SIZE = ("--trials", TRIALS, "--epochs", EPOCHS, "--concurrency", 1, *NETWORKS)
 LATEST = 1.5
 """Seconds after an epoch until which a kill comes: an epoch takes a fraction of one, a trial's start some."""
 

@@ -27,7 +27,7 @@ def study(tmp_path_factory, ray_folder):
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"PYTHONPATH": str(BENCHMARK.parent), "RAY_TMPDIR": str(ray_folder)},
+        env=os.environ | {"PYTHONPATH": str(BENCHMARK.parent)},
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return StudyFolder(path), json.loads(ended.stdout.splitlines()[-1])

@@ -12,7 +12,7 @@ SECRETS = {
 
 @pytest.mark.slow
 def test_no_secret_is_written_or_printed(run_search, storage, ray_folder, monkeypatch):
-    for name, value in {**SECRETS, "RAY_TMPDIR": str(ray_folder)}.items():
+    for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     settings = ("--trials", "1", "--epochs", "1", "--encoder-weights", "none", "--set", "depth=2")
     run = run_search("cnn", "--name", "secrets", *settings)

@@ -42,7 +42,6 @@ def test_storage_that_all_machines_see_is_accepted_and_nothing_is_left_on_it(tmp
         check=False,
         capture_output=True,
         text=True,
-        env=os.environ | {"RAY_TMPDIR": str(ray_folder)},
     )
     assert run.returncode == 0, run.stderr
     assert list(tmp_path.iterdir()) == []
@@ -69,7 +68,7 @@ def test_weights_lie_on_the_storage_also_while_one_machine_is_the_whole_cluster(
         check=False,
         capture_output=True,
         text=True,
-        env=os.environ | {"RAY_AUTH_MODE": "disabled", "RAY_TMPDIR": str(ray_folder)},
+        env=os.environ | {"RAY_AUTH_MODE": "disabled"},
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert [copy.read_bytes() for copy in (storage / ".weights").glob("*.h5")] == [vgg16_weights.read_bytes()]

@@ -324,7 +324,7 @@ def test_a_study_learns_from_an_earlier_one_and_tries_what_is_enqueued_first(
     options = ("--warm-start", earlier, "--enqueue", points, "--encoder-weights", "none", *SAME_NETWORKS)
     run = run_search("cnn", "--name", "warm", "--trials", "4", "--epochs", "1", *options)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert f"learns from 6 trials of {earlier}" in " ".join(run.stdout.split())
+    assert f"learns from 6 trials of {earlier}" in run.stdout
     rows = read_trials(storage / "warm").to_pylist()
     # Two of the three reference points have these networks, and come before it.
     assert [row["reference"] is not None for row in rows] == [True, True, False, False]
