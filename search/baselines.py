@@ -1,20 +1,39 @@
-"""The scores of two models that nobody trains: every study's result stands beside them."""
+"""The scores of two models that nobody trains: every study's result stands beside them.
 
-from trainables.data.nearby import SharedFile, nearby
+They are kept beside the pack: another study on the same pictures, or this one when it is resumed, finds them there.
+"""
+
+import hashlib
+import json
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+import trainables
+from trainables.data.nearby import SharedFile, digest, nearby
 
 Baselines = dict[str, dict[str, float]]
 
+_DEFINITIONS = ("color.py", "features.py", "metrics.py")
+"""Modules of `trainables` that say what is measured."""
+
 
 class BaselineTask:
-    """Takes them beside the first trials, in a process of its own."""
+    """Takes them beside the first trials, in a process of its own, unless they are known."""
 
     def __init__(self, pack: SharedFile, seed: int, weights: SharedFile | None) -> None:
+        kept = _kept(pack, seed, weights)
+        self._found = _read(kept)
+        if self._found is not None:
+            return
         import ray
 
-        self._task = ray.remote(num_cpus=0, max_calls=1)(_score).remote(pack, seed, weights)
+        self._task = ray.remote(num_cpus=0, max_calls=1)(_score).remote(pack, seed, weights, kept)
 
     def get(self, *, wait: bool) -> Baselines:
         """Give them; none where they could not be taken or, without `wait`, are not there yet."""
+        if self._found is not None:
+            return self._found
         import ray
 
         try:
@@ -24,7 +43,22 @@ class BaselineTask:
         return found
 
 
-def _score(pack: SharedFile, seed: int, weights: SharedFile | None) -> Baselines:
+def _kept(pack: SharedFile, seed: int, weights: SharedFile | None) -> Path:
+    folder = Path(trainables.__path__[0])
+    definitions = [digest(folder / name) for name in _DEFINITIONS]
+    key = json.dumps([pack.sha256, seed, None if weights is None else weights.sha256, definitions])
+    path = Path(pack.path)
+    return path.with_name(f"{path.stem}.baselines-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json")
+
+
+def _read(kept: Path) -> Baselines | None:
+    with suppress(OSError, ValueError):
+        found: Baselines = json.loads(kept.read_text(encoding="utf-8"))
+        return found
+    return None
+
+
+def _score(pack: SharedFile, seed: int, weights: SharedFile | None, kept: Path) -> Baselines:
     from trainables import hardware
 
     hardware.configure(1, 0)
@@ -34,4 +68,13 @@ def _score(pack: SharedFile, seed: int, weights: SharedFile | None) -> Baselines
 
     opened = open_pack(nearby(pack))
     features = None if weights is None else feature_extractor(nearby(weights))
-    return baselines(opened.images[opened.indices("validation")], seed=seed, features=features)
+    found = baselines(opened.images[opened.indices("validation")], seed=seed, features=features)
+    temporary = kept.with_name(f".{kept.name}.{uuid.uuid4().hex}")
+    # Where there is no room they are taken again.
+    with suppress(OSError):
+        try:
+            temporary.write_text(json.dumps(found), encoding="utf-8")
+            temporary.replace(kept)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return found

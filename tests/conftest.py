@@ -6,8 +6,10 @@ import sys
 import warnings
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
+from nbclient import NotebookClient
 from optuna.trial import TrialState
 from PIL import Image
 
@@ -15,6 +17,7 @@ from results.store import StudyFolder, read_config, read_epochs, read_trials
 from search.journal import Journal, epochs_of
 from trainables.data.birds import SPECIES, draw_bird
 
+NOTEBOOK = Path(__file__).parents[1] / "results" / "analysis.ipynb"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 STATES = {TrialState.COMPLETE: "COMPLETE", TrialState.PRUNED: "PRUNED", TrialState.FAIL: "FAIL"}
 
@@ -133,13 +136,24 @@ def run_search(start_search):
     return run
 
 
-@pytest.fixture(scope="session")
-def finished_study(run_search, storage):
-    """A Pix2Pix study that ran to its end: six trials of at most three epochs, and what it printed."""
-    size = ("--trials", "6", "--epochs", "3", "--precision", "auto", "--encoder-weights", "none")
-    run = run_search("pix2pix", "--name", "finished", *size)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return storage / "finished", run.stdout
+@pytest.fixture
+def run_notebook(monkeypatch):
+    """Execute the results notebook over studies and give everything it shows, `[picture]` for a picture."""
+
+    def run(*studies):
+        monkeypatch.setenv("COLORIZATION_STUDIES", os.pathsep.join(map(str, studies)))
+        notebook = nbformat.read(NOTEBOOK, as_version=4)
+        NotebookClient(
+            notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+        ).execute()
+        shown = []
+        for cell in notebook.cells:
+            for output in cell.get("outputs", []):
+                assert output.output_type == "display_data", output
+                shown.append("[picture]" if "image/png" in output.data else output.data["text/markdown"])
+        return "\n".join(shown)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,10 @@ import subprocess
 import tempfile
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from results.store import StudyWriter
@@ -31,6 +32,22 @@ def wait_for():
             time.sleep(0.05)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def trials_of():
+    """The numbers of the processes that a study's trials run in."""
+
+    def find(process):
+        found = set()
+        for child in psutil.Process(process.pid).children(recursive=True):
+            # Some of Ray's idle processes end in between.
+            with suppress(psutil.NoSuchProcess):
+                if " ".join(child.cmdline()).startswith("ray::Trial"):
+                    found.add(child.pid)
+        return found
+
+    return find
 
 
 @pytest.fixture(scope="module")

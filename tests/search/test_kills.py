@@ -1,15 +1,17 @@
-"""A study whose process is killed again and again ends as one that nobody disturbed."""
+"""A study whose processes are killed again and again ends as one that nobody disturbed."""
 
+import os
 import random
 import signal
 import time
+from functools import partial
 
 import pytest
 
 from results.store import PARAMS, StudyFolder, read_epochs, read_trials
 
 KILLS = 20
-TRIALS, EPOCHS = 14, 6
+TRIALS, EPOCHS = 24, 6
 NETWORKS = ("--encoder-weights", "none", "--set", "depth=2", "--set", "head=rgb")
 SIZE = ("--trials", TRIALS, "--epochs", EPOCHS, "--concurrency", 1, *NETWORKS)
 LATEST = 1.5
@@ -40,26 +42,34 @@ def outcome(folder):
 
 @pytest.mark.slow
 def test_twenty_kills_at_random_moments_change_nothing(
-    start_search, run_search, storage, wait_for, accounted_for
+    start_search, run_search, storage, wait_for, accounted_for, trials_of
 ):
     whole = run_search("cnn", "--name", "undisturbed", *SIZE)
     assert whole.returncode == 0, whole.stdout + whole.stderr
     expected = outcome(StudyFolder(storage / "undisturbed"))
 
+    def kill_trial(study):
+        found = trials_of(study)
+        for number in found:
+            os.kill(number, signal.SIGKILL)
+        return found
+
     folder = StudyFolder(storage / "killed")
     source = random.Random(0)
-    begin = ("cnn", "--name", folder.path.name, *SIZE)
-    for _ in range(KILLS):
-        arguments = ("--resume", folder.path.name) if folder.config.exists() else begin
-        process = start_search(*arguments, start_new_session=True)
+    process = start_search("cnn", "--name", folder.path.name, *SIZE, start_new_session=True)
+    for victim in ("trial", "study") * (KILLS // 2):
         more = epochs_recorded(folder) + source.choice([0, 1, 1, 2, 3])
         more = min(more, len(expected[1]) - 1)
         wait_for(lambda more=more: epochs_recorded(folder) >= more, process)
         time.sleep(source.uniform(0, LATEST))
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
-        assert process.returncode == -signal.SIGKILL, "it had ended before it could be killed"
-    resumed = run_search("--resume", folder.path.name)
-    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+        if victim == "trial":
+            wait_for(partial(kill_trial, process), process)
+        else:
+            process.send_signal(signal.SIGKILL)
+            process.communicate(timeout=60)
+            assert process.returncode == -signal.SIGKILL, "it had ended before it could be killed"
+            process = start_search("--resume", folder.path.name, start_new_session=True)
+    out, err = process.communicate(timeout=900)
+    assert process.returncode == 0, out + err
     accounted_for(folder.path, TRIALS, EPOCHS)
     assert outcome(folder) == expected

@@ -14,17 +14,82 @@ from trainables.data.nearby import SharedFile, digest
 from trainables.data.pack import build_pack
 
 SCRIPT = """
-import json, sys
+import json, sys, traceback
 from trainables.trainable import Trial
-steps, config, other = json.loads(sys.argv[1])
-trial = Trial({"trial": config})
-results = [trial.train() for _ in range(steps)]
-if other:
-    trial.reset({"trial": other})
-    results.append(trial.train())
-kept = ("val_", "train_", "epoch", "done", "notice")
-print(json.dumps([{name: value for name, value in result.items() if name.startswith(kept)} for result in results]))
+trial = None
+for line in sys.stdin:
+    steps, config = json.loads(line)
+    try:
+        if trial is None:
+            trial = Trial({"trial": config})
+        else:
+            trial.reset({"trial": config})
+        results = [trial.train() for _ in range(steps)]
+    except Exception:
+        print(json.dumps(traceback.format_exc()), flush=True)
+        continue
+    kept = ("val_", "train_", "epoch", "done", "notice")
+    told = [{name: value for name, value in result.items() if name.startswith(kept)} for result in results]
+    print(json.dumps(told), flush=True)
 """
+
+
+class Worker:
+    """A process that trains one trial after another, as Ray has it do."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def train(self, steps, config):
+        """What so many epochs report."""
+        answer = self.ask(steps, config)
+        assert isinstance(answer, list), answer
+        return answer
+
+    def fail(self, steps, config):
+        """The traceback of the error that so many epochs end with."""
+        answer = self.ask(steps, config)
+        assert isinstance(answer, str)
+        return answer
+
+    def ask(self, steps, config):
+        self.process.stdin.write(json.dumps([steps, config]) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer, self.process.communicate()[1]
+        return json.loads(answer)
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def new_worker():
+    """Start a worker."""
+    started = []
+
+    def start():
+        started.append(Worker())
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.kill()
+
+
+@pytest.fixture(scope="module")
+def worker():
+    """A worker that may have trained before."""
+    worker = Worker()
+    yield worker
+    worker.kill()
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +127,10 @@ def settings(folder, pack, model="cnn", **params):
     }
 
 
-def run(steps, config, other=None):
-    command = [sys.executable, "-c", SCRIPT, json.dumps([steps, config, other])]
-    process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
-    assert process.returncode == 0, process.stderr
-    return json.loads(process.stdout.splitlines()[-1])
-
-
 @pytest.fixture(scope="module")
-def whole(pack, tmp_path_factory):
+def whole(worker, pack, tmp_path_factory):
     """What a trial reports that nothing interrupts."""
-    return run(3, settings(tmp_path_factory.mktemp("whole"), pack))
+    return worker.train(3, settings(tmp_path_factory.mktemp("whole"), pack))
 
 
 def curve(results):
@@ -82,32 +140,34 @@ def curve(results):
 
 
 def test_a_trial_killed_and_started_again_reports_its_last_epoch_once_more_and_goes_on_bitwise(
-    pack, tmp_path, whole
+    pack, tmp_path, whole, new_worker
 ):
-    first = run(2, settings(tmp_path / "cut", pack))
-    second = run(2, settings(tmp_path / "cut", pack))
+    worker = new_worker()
+    first = worker.train(2, settings(tmp_path / "cut", pack))
+    worker.kill()
+    second = new_worker().train(2, settings(tmp_path / "cut", pack))
     assert [result["epoch"] for result in second] == [2, 3]
     assert curve([*first, second[1]]) == curve(whole)
     assert curve(second[:1]) == curve(first[1:])
     assert [result["done"] for result in whole] == [False, False, True]
 
 
-def test_the_best_epochs_weights_are_kept_and_strips_are_made_at_rungs_and_the_end(pack, tmp_path):
-    results = run(3, settings(tmp_path, pack))
+def test_the_best_epochs_weights_are_kept_and_strips_are_made_at_rungs_and_the_end(pack, tmp_path, worker):
+    results = worker.train(3, settings(tmp_path, pack))
     best = results[best_epoch([(result["val_delta_e"], result["val_swd"]) for result in results])]
     assert load_metadata(tmp_path / "best.safetensors")["epoch"] == best["epoch"]
     strips = {int(path.stem.removeprefix("epoch-")) for path in (tmp_path / "samples").iterdir()}
     assert {1, 3, best["epoch"]} <= strips
 
 
-def test_a_finished_trial_goes_on_when_the_study_has_become_longer(pack, tmp_path, whole):
-    run(2, settings(tmp_path, pack) | {"epochs": 2})
-    longer = run(2, settings(tmp_path, pack))
+def test_a_finished_trial_goes_on_when_the_study_has_become_longer(pack, tmp_path, whole, worker):
+    worker.train(2, settings(tmp_path, pack) | {"epochs": 2})
+    longer = worker.train(2, settings(tmp_path, pack))
     assert [(result["epoch"], result["done"]) for result in longer] == [(2, False), (3, True)]
     assert longer[1]["val_swd"] == whole[2]["val_swd"]
 
 
-def test_a_trial_that_goes_on_in_another_process_writes_no_more_in_the_first(pack, tmp_path):
+def test_a_trial_that_goes_on_in_another_process_writes_no_more_in_the_first(pack, tmp_path, worker):
     config = settings(tmp_path, pack)
     code = """
 import json, sys
@@ -123,7 +183,7 @@ trial.train()
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert first.stdout.readline() == "began\n"
-    run(2, config)
+    worker.train(2, config)
     before = {file: file.read_bytes() for file in tmp_path.glob("*.safetensors")}
     _, err = first.communicate("\n", timeout=200)
     assert first.returncode == 1
@@ -131,27 +191,28 @@ trial.train()
     assert {file: file.read_bytes() for file in tmp_path.glob("*.safetensors")} == before
 
 
-def test_a_reused_process_trains_the_next_trial_as_a_new_one_would(pack, tmp_path):
-    wider = settings(tmp_path / "new", pack, width=16)
-    alone = run(1, wider)
-    reused = run(1, settings(tmp_path / "first", pack), settings(tmp_path / "second", pack, width=16))
-    assert curve([reused[1]]) == curve(alone)
+def test_a_reused_process_trains_the_next_trial_as_a_new_one_would(pack, tmp_path, worker, whole, new_worker):
+    alone = new_worker().train(1, settings(tmp_path / "new", pack, width=16))
+    reused = worker.train(1, settings(tmp_path / "reused", pack, width=16))
+    assert curve(reused) == curve(alone)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_two_processes_of_two_threads_give_the_same_curve_of_a_gan(pack, tmp_path, precision):
+def test_two_processes_of_two_threads_give_the_same_curve_of_a_gan(pack, tmp_path, precision, new_worker):
     first, second = (
-        run(2, settings(tmp_path / name, pack, "pix2pix") | {"precision": precision, "threads": 2})
+        new_worker().train(
+            2, settings(tmp_path / name, pack, "pix2pix") | {"precision": precision, "threads": 2}
+        )
         for name in ("first", "second")
     )
     assert curve(first) == curve(second)
 
 
-def test_a_damaged_state_is_named_and_the_one_before_taken_up(pack, tmp_path, whole, damage):
-    run(2, settings(tmp_path / "cut", pack))
+def test_a_damaged_state_is_named_and_the_one_before_taken_up(pack, tmp_path, whole, damage, worker):
+    worker.train(2, settings(tmp_path / "cut", pack))
     damage(tmp_path / "cut" / "last.safetensors")
-    again = run(3, settings(tmp_path / "cut", pack))
+    again = worker.train(3, settings(tmp_path / "cut", pack))
     assert [result["epoch"] for result in again] == [1, 2, 3]
     assert curve(again) == curve(whole)
     assert "last.safetensors is damaged" in again[0]["notice"]
@@ -159,21 +220,19 @@ def test_a_damaged_state_is_named_and_the_one_before_taken_up(pack, tmp_path, wh
     assert again[1]["notice"] is None
 
 
-@pytest.mark.slow
-def test_without_a_whole_state_the_trial_begins_again_and_comes_to_the_same(pack, tmp_path, damage):
-    first = run(2, settings(tmp_path, pack))
+def test_without_a_whole_state_the_trial_begins_again_and_comes_to_the_same(pack, tmp_path, damage, worker):
+    first = worker.train(2, settings(tmp_path, pack))
     for name in ("last", "previous"):
         damage(tmp_path / f"{name}.safetensors")
-    again = run(2, settings(tmp_path, pack))
+    again = worker.train(2, settings(tmp_path, pack))
     assert curve(again) == curve(first)
     assert "goes on after epoch 0" in again[0]["notice"]
 
 
-@pytest.mark.slow
-def test_a_process_killed_while_it_saves_goes_on_from_the_state_before(pack, tmp_path, whole):
-    run(2, settings(tmp_path / "cut", pack))
+def test_a_process_killed_while_it_saves_goes_on_from_the_state_before(pack, tmp_path, whole, worker):
+    worker.train(2, settings(tmp_path / "cut", pack))
     (tmp_path / "cut" / "last.safetensors").unlink()
-    again = run(3, settings(tmp_path / "cut", pack))
+    again = worker.train(3, settings(tmp_path / "cut", pack))
     assert [result["epoch"] for result in again] == [1, 2, 3]
     assert curve(again) == curve(whole)
     assert again[0]["notice"] is None
@@ -206,17 +265,16 @@ def test_a_step_out_of_memory_fails_with_the_batch_size_and_the_remedy(pack, tmp
 
 
 @pytest.mark.slow
-def test_a_trial_takes_its_perceptual_loss_from_the_weights_it_is_given(pack, tmp_path, vgg16_weights):
+def test_a_trial_takes_its_perceptual_loss_from_the_weights_it_is_given(
+    pack, tmp_path, vgg16_weights, worker
+):
     config = settings(tmp_path, pack, "pix2pix", perceptual_weight=10.0)
-    (result,) = run(1, config | {"perceptual_weights": shared(vgg16_weights)})
+    (result,) = worker.train(1, config | {"perceptual_weights": shared(vgg16_weights)})
     parts = result["train_adversarial_loss"] + 100 * result["train_l1_loss"]
     assert result["train_generator_loss"] > parts + 1
 
 
-def test_training_that_diverges_fails_with_the_epoch_and_the_loss(pack, tmp_path):
-    config = settings(tmp_path, pack, learning_rate=1e30)
-    command = [sys.executable, "-c", SCRIPT, json.dumps([3, config, None])]
-    process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
-    assert process.returncode == 1
-    assert "epoch 1" in process.stderr
-    assert "diverged" in process.stderr
+def test_training_that_diverges_fails_with_the_epoch_and_the_loss(pack, tmp_path, worker):
+    error = worker.fail(3, settings(tmp_path, pack, learning_rate=1e30))
+    assert "epoch 1" in error
+    assert "diverged" in error

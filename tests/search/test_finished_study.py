@@ -1,0 +1,240 @@
+"""A study that ran to its end: what it recorded, what it shows, and what becomes of it."""
+
+import json
+import math
+import re
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import optuna
+import pytest
+from PIL import Image
+
+from results.store import StudyFolder, open_study, read_epochs, read_trials
+from search.dashboard import make_dashboard
+from spaces import reference_points, space_of
+from trainables.best import best_epoch
+from trainables.hardware import device_name, processor_flags, suitable_precisions
+
+
+@pytest.fixture(scope="module")
+def finished_study(run_search, storage):
+    """A Pix2Pix study that ran to its end: six trials of at most three epochs, and what it printed."""
+    size = ("--trials", "6", "--epochs", "3", "--precision", "auto", "--encoder-weights", "none")
+    run = run_search("pix2pix", "--name", "finished", *size)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return storage / "finished", run.stdout
+
+
+def test_a_study_accounts_for_every_trial_and_epoch(finished_study, accounted_for):
+    path, _ = finished_study
+    rows = accounted_for(path, trials=6, epochs=3)
+    assert "COMPLETE" in {row["state"] for row in rows.values()}
+    assert "PRUNED" in {row["state"] for row in rows.values()}
+
+
+def test_a_trials_row_shows_its_best_epoch(finished_study):
+    path, _ = finished_study
+    epochs = read_epochs(path).to_pylist()
+    for row in read_trials(path).to_pylist():
+        own = [epoch for epoch in epochs if epoch["trial"] == row["trial"]]
+        best = own[best_epoch([(epoch["val_delta_e"], epoch["val_swd"]) for epoch in own])]
+        assert row["best_epoch"] == best["epoch"]
+        assert row["val_delta_e"] == best["val_delta_e"]
+        assert row["gpu_seconds"] == 0
+        assert {epoch["device"] for epoch in own} == {row["device"]} == {device_name(0)}
+        assert row["seconds"] == pytest.approx(sum(epoch["epoch_seconds"] for epoch in own))
+        assert all(math.isfinite(row[metric]) for metric in ("val_swd", "val_psnr", "val_ssim", "val_l1"))
+
+
+def test_the_original_experiments_run_first(finished_study):
+    path, _ = finished_study
+    expected = [
+        name for name, _ in reference_points("pix2pix", space_of("pix2pix", 32, ("unet", "mobilenetv2")))
+    ]
+    assert [row["reference"] for row in read_trials(path).to_pylist()] == [*expected, None, None]
+
+
+def test_surviving_trials_keep_weights_and_all_have_strips(finished_study):
+    folder = StudyFolder(finished_study[0])
+    for row in read_trials(folder).to_pylist():
+        kept = folder.best_weights(row["trial"]).exists()
+        assert kept == folder.last_state(row["trial"]).exists() == (row["state"] == "COMPLETE")
+        assert not folder.previous_state(row["trial"]).exists()
+        strips = sorted(folder.samples(row["trial"]).glob("epoch-*.png"))
+        assert strips[0].name == "epoch-001.png"
+        with Image.open(strips[-1]) as strip:
+            assert strip.size[0] > strip.size[1] > 3 * 32
+
+
+def test_a_frozen_encoder_trains_as_much_of_itself_as_was_unfrozen(finished_study):
+    rows = read_trials(finished_study[0]).to_pylist()
+    counts = {row["reference"]: row["trainable_encoder_parameters"] for row in rows}
+    assert counts["Pix2Pix λ 100"] is None
+    assert counts["Pix2Pix + MobileNetV2, 20 unfrozen"] > 100_000
+
+
+def test_the_record_names_data_versions_and_baselines(finished_study):
+    record = json.loads(StudyFolder(finished_study[0]).config.read_text())
+    assert record["data"]["counts"] == {"train": 80, "validation": 20, "test": 20}
+    assert record["versions"]["ray"]
+    assert record["baselines"]["gray"]["val_swd"] > record["baselines"]["mean chroma"]["val_swd"] > 0
+    pack = Path(record["data"]["pack"])
+    kept = [json.loads(file.read_text()) for file in pack.parent.glob(f"{pack.stem}.baselines-*.json")]
+    assert record["baselines"] in kept
+    assert record["config"]["trials"] == 6
+
+
+def test_the_precision_is_measured_said_and_recorded(finished_study):
+    path, out = finished_study
+    precision = json.loads(StudyFolder(path).config.read_text())["precision"]
+    suitable = suitable_precisions((), processor_flags())
+    assert precision["name"] in suitable
+    assert set(precision["images_per_second"]) == (set(suitable) if len(suitable) > 1 else set())
+    assert f"computes in {precision['name']}" in out
+
+
+def test_the_end_shows_ranking_baselines_files_and_commands_that_exist(finished_study):
+    path, out = finished_study
+    for words in ("baseline: gray", "baseline: mean chroma", "Pix2Pix λ 100", "stopped early", "val_delta_e"):
+        assert words in out
+    for file in re.findall(rf"{re.escape(str(path))}/\S+\b", out):
+        assert StudyFolder(path).path.joinpath(file.rstrip(",")).exists(), file
+    assert "python -m results.colorize" in out
+    assert "python -m search.dashboard" in out
+    assert not (path / ".tune").exists()
+    assert (path / "gallery.html").stat().st_size > 10_000
+
+
+def test_a_name_that_is_taken_is_refused_with_how_to_resume(finished_study, run_search):
+    run = run_search("pix2pix", "--name", "finished")
+    assert run.returncode == 2
+    assert "--name finished is taken" in run.stderr
+    assert "--resume finished" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("cnn",), "--model is cnn now, but pix2pix in the study finished"),
+        (("--set", "dropout=0.1"), "--set is width=16 dropout=0.1 now, but width=16 in the study finished"),
+        (("--data", "other birds"), "--data is other birds now, but"),
+        (
+            ("--objective", "val_swd"),
+            "--objective is val_swd now, but val_delta_e val_swd in the study finished",
+        ),
+        # A default counts as given, too.
+        (("--encoder-weights", "auto"), "--encoder-weights is auto now, but none in the study finished"),
+        (("--trials", "5"), "--trials is 5, but in the study finished 6 trials have begun: take 6 or more"),
+        (("--epochs", "2"), "--epochs is 2, but in the study finished 3 epochs have been trained"),
+    ],
+)
+def test_resuming_as_another_study_is_refused_by_what_differs(finished_study, run_search, arguments, message):
+    before = StudyFolder(finished_study[0]).config.read_bytes()
+    run = run_search("--resume", "finished", *arguments)
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert StudyFolder(finished_study[0]).config.read_bytes() == before
+
+
+def test_resuming_a_finished_study_only_tells_its_result_again(finished_study, run_search):
+    path, _ = finished_study
+    before = read_epochs(path)
+    run = run_search("--resume", "finished")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "baseline: gray" in run.stdout
+    assert read_epochs(path) == before
+
+
+def test_the_journal_is_what_optuna_itself_reads(finished_study):
+    path, _ = finished_study
+    storage = optuna.storages.JournalStorage(
+        optuna.storages.journal.JournalFileBackend(str(StudyFolder(path).journal))
+    )
+    study = optuna.load_study(study_name="finished", storage=storage)
+    complete = [row for row in read_trials(path).to_pylist() if row["state"] == "COMPLETE"]
+    assert study.metric_names == ["val_delta_e", "val_swd"]
+    assert sorted(trial.values for trial in study.trials if trial.values) == sorted(
+        [row["val_delta_e"], row["val_swd"]] for row in complete
+    )
+
+
+@pytest.fixture
+def address(finished_study):
+    path, _ = finished_study
+    server = make_dashboard(open_study(path), 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        return answer.read().decode()
+
+
+def test_the_study_is_served_with_all_its_trials(address):
+    assert "<title>" in get(f"{address}/dashboard/studies/0")
+    study = json.loads(get(f"{address}/api/studies/0"))
+    assert len(study["trials"]) == 6
+    assert study["name"] == "finished"
+
+
+def test_the_gallery_is_served_too(address):
+    page = get(f"{address}/gallery")
+    assert "Pix2Pix λ 80" in page
+    assert "data:image" in page
+
+
+def test_the_record_cannot_be_changed(address):
+    request = urllib.request.Request(f"{address}/api/studies/0", method="DELETE")
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(request, timeout=20)
+    with refusal.value as answer:
+        assert answer.code == 405
+    assert len(json.loads(get(f"{address}/api/studies/0"))["trials"]) == 6
+
+
+def dashboard(*arguments):
+    command = [sys.executable, "-m", "search.dashboard", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_port_that_is_taken_is_refused(finished_study):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        run = dashboard(finished_study[0], "--port", port)
+    assert run.returncode == 2
+    assert f"--port is {port}" in run.stderr
+
+
+def test_a_folder_that_is_no_study_is_refused(tmp_path):
+    run = dashboard(tmp_path)
+    assert run.returncode == 2
+    assert str(tmp_path) in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_the_notebook_analyses_a_study_that_was_really_run(run_notebook, finished_study):
+    path, _ = finished_study
+    shown = run_notebook(path)
+    assert "| finished | pix2pix |" in shown
+    assert shown.count("[picture]") == 7
+
+
+def test_the_best_model_of_a_study_that_was_really_run_colours_a_photo(finished_study, few_birds, tmp_path):
+    path, _ = finished_study
+    photo = few_birds / "Robin" / "0.png"
+    command = [sys.executable, "-m", "results.colorize", str(path), str(photo), "--out", str(tmp_path)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert sorted(printed) == sorted(str(file) for file in tmp_path.iterdir())
+    with Image.open(photo) as original, Image.open(tmp_path / "0-colored.png") as colored:
+        assert colored.size == original.size
