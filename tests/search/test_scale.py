@@ -12,9 +12,9 @@ from results.store import StudyFolder, read_epochs, read_trials
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "scale.py"
 TRIALS = 1000
-KIB_A_TRIAL = 48
-"""More memory that the driver may take for each trial, measured 25 to 30. It took 75 to 90 when Tune kept its record
-of those that ended."""
+KIB_A_TRIAL = 32
+"""More memory that the driver may take for each trial, measured 18. It took 75 to 90 when Tune kept its record of
+those that ended."""
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ import pytest
 
 from results.store import StudyFolder, read_epochs, read_trials
 
+pytestmark = pytest.mark.slow
+
 SAME_NETWORKS = ("--set", "batch_norm=false", "--set", "depth=2", "--set", "head=rgb")
 SIZE = ("--trials", "4", "--epochs", "3", *SAME_NETWORKS)
 
@@ -43,7 +45,6 @@ def test_a_study_stopped_by_ctrl_c_goes_on_and_loses_nothing(
         assert after[row["trial"], row["epoch"]]["val_swd"] == row["val_swd"]
 
 
-@pytest.mark.slow
 def test_a_trial_goes_on_when_its_process_is_killed_and_is_set_aside_when_that_happens_three_times_in_a_row(
     start_search, storage, wait_for, accounted_for, trials_of
 ):
@@ -72,7 +73,6 @@ def test_a_trial_goes_on_when_its_process_is_killed_and_is_set_aside_when_that_h
     assert "it goes on from its last epoch" in out
 
 
-@pytest.mark.slow
 def test_a_damaged_photo_is_skipped_and_named_and_a_study_sticks_to_its_data(
     run_search, few_birds, tmp_path, storage
 ):
@@ -103,7 +103,6 @@ def test_a_damaged_photo_is_skipped_and_named_and_a_study_sticks_to_its_data(
     assert "has changed since the study damaged began" in resumed.stderr
 
 
-@pytest.mark.slow
 def test_a_study_with_a_perceptual_loss_sticks_to_its_weights(run_search, storage, vgg16_weights, tmp_path):
     weights = tmp_path / "vgg.weights.h5"
     weights.write_bytes(vgg16_weights.read_bytes())
@@ -128,7 +127,6 @@ def test_a_study_with_a_perceptual_loss_sticks_to_its_weights(run_search, storag
     assert f"the weights in {weights} have changed since the study perceptual began" in changed.stderr
 
 
-@pytest.mark.slow
 def test_a_finished_study_is_extended_by_trials_and_epochs(run_search, storage, accounted_for):
     size = ("--encoder-weights", "none", "--concurrency", "1", *SAME_NETWORKS)
     run = run_search("cnn", "--name", "extended", "--trials", "3", "--epochs", "2", *size)
@@ -143,7 +141,6 @@ def test_a_finished_study_is_extended_by_trials_and_epochs(run_search, storage, 
     assert max(row["epochs"] for number, row in rows.items() if number < 3) == 4
 
 
-@pytest.mark.slow
 def test_a_time_budget_ends_a_study_which_goes_on_with_a_larger_one(run_search, storage, accounted_for):
     size = ("--trials", "200", "--epochs", "3", "--encoder-weights", "none", *SAME_NETWORKS)
     run = run_search("cnn", "--name", "budget", *size, "--time-budget", "20s")
@@ -156,7 +153,6 @@ def test_a_time_budget_ends_a_study_which_goes_on_with_a_larger_one(run_search, 
     accounted_for(storage / "budget", trials=begun + 2, epochs=3)
 
 
-@pytest.mark.slow
 def test_a_study_learns_from_an_earlier_one_and_tries_what_is_enqueued_first(
     write_table, run_search, storage, tmp_path
 ):
@@ -173,7 +169,6 @@ def test_a_study_learns_from_an_earlier_one_and_tries_what_is_enqueued_first(
     assert rows[2]["params.dropout"] == 0.33
 
 
-@pytest.mark.slow
 def test_a_running_study_is_not_started_again(start_search, run_search, storage, wait_for):
     folder = StudyFolder(storage / "held")
     process = start_search("cnn", "--name", "held", *SIZE, "--encoder-weights", "none")

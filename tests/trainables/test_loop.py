@@ -43,7 +43,11 @@ def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> Non
     [
         ("cnn", SMALL),
         ("pix2pix", {"width": 8, "depth": 3, "ema_decay": 0.99}),
-        ("pix2pix", {"width": 8, "encoder": "mobilenetv2", "unfrozen_layers": 3, "head": "chroma"}),
+        pytest.param(
+            "pix2pix",
+            {"width": 8, "encoder": "mobilenetv2", "unfrozen_layers": 3, "head": "chroma"},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["cnn", "unet", "mobilenetv2"],
 )
@@ -221,6 +225,7 @@ def test_a_restarted_loop_is_bitwise_a_new_one(
     assert_same(state(used, tmp_path), state(new, tmp_path))
 
 
+@pytest.mark.slow
 def test_a_restarted_loop_with_pretrained_weights_begins_with_them_again(
     pack: Pack, mobilenet_weights: Path, tmp_path: Path
 ) -> None:

@@ -214,6 +214,7 @@ def test_other_layers_train_too(choice: dict[str, str], plain_pack: Pack) -> Non
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_the_perceptual_loss_joins_the_generators_by_its_weight(
     plain_pack: Pack, vgg16_weights: Path, tmp_path: Path
 ) -> None:
