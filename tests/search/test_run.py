@@ -98,6 +98,7 @@ def test_a_folder_without_images_is_refused(run_search, storage, tmp_path):
     assert str(tmp_path) in refused(run_search, storage, "cnn", "--data", tmp_path)
 
 
+@pytest.mark.slow
 def test_too_few_images_are_refused_with_how_many_are_needed(run_search, storage, tmp_path):
     for number in range(3):
         Image.new("RGB", (40, 40), (number, 90, 40)).save(tmp_path / f"{number}.png")
@@ -116,6 +117,7 @@ def test_weights_of_another_network_are_refused(run_search, storage, tmp_path):
         assert f"{flag} {weights}: {weights} holds something else" in message
 
 
+@pytest.mark.slow
 def test_kid_without_a_trained_network_is_refused(run_search, storage):
     message = refused(run_search, storage, "cnn", "--objective", "val_kid", "--encoder-weights", "none")
     assert "--objective is val_kid" in message

@@ -102,6 +102,7 @@ def test_another_seed_gives_another_network(build: Builder) -> None:
     assert not any(np.array_equal(a, b) for a, b in kernels)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_networks_in_another_process() -> None:
     builders = (unet, mobilenet_unet, autoencoder, patchgan)
     code = f"import runpy; names = runpy.run_path({__file__!r})\n" + "".join(
