@@ -36,6 +36,13 @@ def test_a_network_that_is_cut_for_5_seconds_costs_no_trial(cluster, study, comp
     complete(folder, before=before)
 
 
+def test_a_network_that_is_cut_for_60_seconds_costs_no_trial(cluster, study, complete):
+    folder = study("cut-60", trials=2, epochs=10 * LONG)
+    before = epochs_so_far(folder)
+    cluster.workers[0].cut_network(seconds=60)
+    complete(folder, epochs=10 * LONG, before=before)
+
+
 def test_a_study_whose_process_was_killed_is_resumed(cluster, study, submit, complete):
     folder = study("driver", trials=2, epochs=LONG)
     cluster.head.kill("^python -m search.run")
@@ -79,3 +86,15 @@ def test_a_trial_goes_on_elsewhere_when_its_machine_loses_power(cluster, study, 
         went_on_elsewhere(cluster, complete(folder, before=before))
     finally:
         cluster.workers[0].boot()
+
+
+def test_a_machine_that_joins_late_takes_trials(cluster, study, complete):
+    late = cluster.workers[0]
+    late.cut_power()
+    try:
+        wait_until(lambda: late.name not in cluster.nodes(), "its loss")
+        folder = study("late", trials=6, epochs=LONG, machines=[cluster.workers[1]])
+    finally:
+        late.boot()
+    complete(folder, trials=6)
+    assert machines_of(folder) == {host.name for host in cluster.workers}

@@ -1,4 +1,4 @@
-"""Faults that take minutes to mend, and many of all kinds at seeded random moments of one study."""
+"""Faults of all kinds at seeded random moments of one study."""
 
 import os
 import random
@@ -11,7 +11,6 @@ from results.ranking import rank
 from results.store import StudyFolder, read_epochs, read_trials
 from tests.cluster.conftest import SMALL
 from tests.cluster.hosts import limit_memory, wait_until
-from tests.cluster.launcher import LONG, epochs_so_far, machines_of
 
 pytestmark = pytest.mark.night
 
@@ -29,38 +28,6 @@ FAULTS = {
     "cut the head's power": 1,
 }
 """How often each comes."""
-
-
-def test_a_network_that_is_cut_for_60_seconds_costs_no_trial(cluster, study, complete):
-    folder = study("cut-60", trials=2, epochs=10 * LONG)
-    before = epochs_so_far(folder)
-    cluster.workers[0].cut_network(seconds=60)
-    complete(folder, epochs=10 * LONG, before=before)
-
-
-def test_a_machine_that_joins_late_takes_trials(cluster, study, complete):
-    late = cluster.workers[0]
-    late.cut_power()
-    try:
-        wait_until(lambda: late.name not in cluster.nodes(), "its loss")
-        folder = study("late", trials=6, epochs=LONG, machines=[cluster.workers[1]])
-    finally:
-        late.boot()
-    complete(folder, trials=6)
-    assert machines_of(folder) == {host.name for host in cluster.workers}
-
-
-def test_when_the_head_loses_power_the_cluster_is_brought_up_again_and_the_study_resumed(
-    cluster, study, submit, complete
-):
-    folder = study("head", trials=2, epochs=LONG)
-    cluster.head.cut_power()
-    before = epochs_so_far(folder)
-    cluster.head.boot()
-    cluster.ray("up", "-y", cluster.file)
-    resumed = submit("head-again", "--resume head")
-    complete(folder, before=before)
-    assert resumed.wait() == 0
 
 
 class Night:
@@ -151,7 +118,7 @@ def test_twenty_one_faults_in_one_study_lose_nothing(cluster, submit, accounted_
         rows = read_epochs(night.folder).to_pylist()
         assert all(row in rows for row in recorded), f"an epoch changed or was lost ({fault})"
         recorded = rows
-    assert night.follower.wait(timeout=300) == 0, cluster.output.read_text()[-4000:]
+    assert night.follower.wait(timeout=900) == 0, cluster.output.read_text()[-4000:]
 
     rows = accounted_for(night.folder.path, TRIALS, EPOCHS)
     after = read_epochs(night.folder).to_pylist()

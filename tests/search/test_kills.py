@@ -5,6 +5,7 @@ import random
 import signal
 import time
 from functools import partial
+from itertools import cycle
 
 import pytest
 
@@ -14,8 +15,8 @@ KILLS = 20
 TRIALS, EPOCHS = 24, 6
 NETWORKS = ("--encoder-weights", "none", "--set", "depth=2", "--set", "head=rgb")
 SIZE = ("--trials", TRIALS, "--epochs", EPOCHS, "--concurrency", 1, *NETWORKS)
-LATEST = 1.5
-"""Seconds after an epoch until which a kill comes: an epoch takes a fraction of one, a trial's start some."""
+SPARE = 15
+"""Epochs before the study's end at which the last kill is due, at the latest: it goes on until that comes."""
 
 
 def epochs_recorded(folder):
@@ -57,11 +58,12 @@ def test_twenty_kills_at_random_moments_change_nothing(
     folder = StudyFolder(storage / "killed")
     source = random.Random(0)
     process = start_search("cnn", "--name", folder.path.name, *SIZE, start_new_session=True)
-    for victim in ("trial", "study") * (KILLS // 2):
-        more = epochs_recorded(folder) + source.choice([0, 1, 1, 2, 3])
-        more = min(more, len(expected[1]) - 1)
-        wait_for(lambda more=more: epochs_recorded(folder) >= more, process)
-        time.sleep(source.uniform(0, LATEST))
+    moments = sorted(source.randrange(len(expected[1]) - SPARE) for _ in range(KILLS))
+    for moment, victim in zip(moments, cycle(("trial", "study")), strict=False):
+        # A kill that is due already comes while the processes start, which takes seconds, others within some epochs.
+        delay = source.uniform(0, 3.0 if epochs_recorded(folder) >= moment else 0.5)
+        wait_for(lambda moment=moment: epochs_recorded(folder) >= moment, process)
+        time.sleep(delay)
         if victim == "trial":
             wait_for(partial(kill_trial, process), process)
         else:
