@@ -37,10 +37,10 @@ def test_a_network_that_is_cut_for_5_seconds_costs_no_trial(cluster, study, comp
 
 
 def test_a_network_that_is_cut_for_60_seconds_costs_no_trial(cluster, study, complete):
-    folder = study("cut-60", trials=2, epochs=10 * LONG)
+    folder = study("cut-60", trials=2, epochs=5 * LONG)
     before = epochs_so_far(folder)
     cluster.workers[0].cut_network(seconds=60)
-    complete(folder, epochs=10 * LONG, before=before)
+    complete(folder, epochs=5 * LONG, before=before)
 
 
 def test_a_study_whose_process_was_killed_is_resumed(cluster, study, submit, complete):
