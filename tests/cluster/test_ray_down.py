@@ -32,3 +32,4 @@ def test_when_the_head_loses_power_the_cluster_is_brought_up_again_and_the_study
     resumed = submit("head-again", "--resume head")
     complete(folder, before=before)
     assert resumed.wait() == 0
+    cluster.wait_for_all()
