@@ -5,7 +5,6 @@ They are kept beside the pack: another study on the same pictures, or this one w
 
 import hashlib
 import json
-import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -69,12 +68,7 @@ def _score(pack: SharedFile, seed: int, weights: SharedFile | None, kept: Path) 
     opened = open_pack(nearby(pack))
     features = None if weights is None else feature_extractor(nearby(weights))
     found = baselines(opened.images[opened.indices("validation")], seed=seed, features=features)
-    temporary = kept.with_name(f".{kept.name}.{uuid.uuid4().hex}")
-    # Where there is no room they are taken again.
+    # What could not be written, or not to its end, is no JSON and taken again.
     with suppress(OSError):
-        try:
-            temporary.write_text(json.dumps(found), encoding="utf-8")
-            temporary.replace(kept)
-        finally:
-            temporary.unlink(missing_ok=True)
+        kept.write_text(json.dumps(found), encoding="utf-8")
     return found

@@ -1,8 +1,6 @@
-from pathlib import Path
-
 import nbformat
 
-NOTEBOOK = Path(__file__).parents[2] / "results" / "analysis.ipynb"
+from tests.conftest import NOTEBOOK
 
 
 def test_the_notebook_is_committed_without_outputs():

@@ -22,7 +22,7 @@ for line in sys.stdin:
     try:
         if trial is None:
             trial = Trial({"trial": config})
-        else:
+        elif config is not None:
             trial.reset({"trial": config})
         results = [trial.train() for _ in range(steps)]
     except Exception:
@@ -35,7 +35,7 @@ for line in sys.stdin:
 
 
 class Worker:
-    """A process that trains one trial after another, as Ray has it do."""
+    """A process that trains one trial after another, as Ray has it do; without a configuration it goes on."""
 
     def __init__(self):
         self.process = subprocess.Popen(
@@ -167,27 +167,15 @@ def test_a_finished_trial_goes_on_when_the_study_has_become_longer(pack, tmp_pat
     assert longer[1]["val_swd"] == whole[2]["val_swd"]
 
 
-def test_a_trial_that_goes_on_in_another_process_writes_no_more_in_the_first(pack, tmp_path, worker):
+def test_a_trial_that_goes_on_in_another_process_writes_no_more_in_the_first(
+    pack, tmp_path, worker, new_worker
+):
     config = settings(tmp_path, pack)
-    code = """
-import json, sys
-from trainables.trainable import Trial
-trial = Trial({"trial": json.loads(sys.argv[1])})
-trial.train()
-print("began", flush=True)
-sys.stdin.readline()
-trial.train()
-"""
-    first = subprocess.Popen(
-        [sys.executable, "-c", code, json.dumps(config)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert first.stdout.readline() == "began\n"
+    first = new_worker()
+    first.train(1, config)
     worker.train(2, config)
     before = {file: file.read_bytes() for file in tmp_path.glob("*.safetensors")}
-    _, err = first.communicate("\n", timeout=200)
-    assert first.returncode == 1
-    assert "the trial goes on in another process" in err
+    assert "the trial goes on in another process" in first.fail(1, None)
     assert {file: file.read_bytes() for file in tmp_path.glob("*.safetensors")} == before
 
 
