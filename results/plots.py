@@ -317,7 +317,12 @@ def _figure(width: float, height: float, columns: int = 1, rows: int = 1) -> tup
 def _legend(axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        axes.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9)
+        legend = axes.legend(
+            handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9
+        )
+        for text in legend.get_texts():
+            # A study's names are no formulas, whatever dollar signs they hold.
+            text.set_parse_math(False)
 
 
 def _scatter(axes: Axes, rows: Sequence[Mapping[str, Any]], across: str, up: str) -> None:

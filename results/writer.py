@@ -57,7 +57,7 @@ class StudyWriter:
         try:
             self.folder.epochs.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _not_written(self.folder, self.folder.epochs, error) from error
+            raise not_written(self.folder.path, self.folder.epochs, error) from error
         if self.folder.config.exists():
             read_config(self.folder)
         self._trials = {row["trial"]: _known(row) for row in read_trials(self.folder).to_pylist()}
@@ -219,7 +219,7 @@ def write_file(folder: StudyFolder, target: Path, content: bytes | memoryview) -
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise _not_written(folder, target, error) from error
+        raise not_written(folder.path, target, error) from error
 
 
 def _check_row(row: Mapping[str, Any], columns: Iterable[str], *, needed: tuple[str, ...]) -> None:
@@ -280,10 +280,11 @@ def _parquet(table: pa.Table, compression: str = "zstd", **options: bool) -> mem
     return memoryview(sink.getvalue())
 
 
-def _not_written(folder: StudyFolder, target: Path, error: OSError) -> StudyError:
+def not_written(folder: Path, target: Path, error: OSError) -> StudyError:
+    """Say for a person why a file of the study in `folder` could not be written, and what to do."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     remedy = "free some space there" if full else "see that the folder can be written"
     return StudyError(
-        f"{target} could not be written ({error.strerror}): what was written to {folder.path} before is "
+        f"{target} could not be written ({error.strerror}): what was written to {folder} before is "
         f"intact; {remedy}, then try again."
     )

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray import tune
+from ray.tune.error import TuneError
 from ray.tune.experiment import Trial
 from rich.console import Console
 
-from results.store import StudyWriter
+from results.store import StudyError, StudyWriter
 from search.budget import Budget
 from search.config import seconds_of
 from search.earlier import earlier_trials
@@ -143,31 +144,35 @@ def conduct(
         gpus=plan.gpus_per_trial,
         history={trial.number: standing.history[trial.number] for trial in standing.unfinished},
         display=display,
-        brake=brake,
         budget=budget,
         failures=failures,
     )
     # All free slots get a trial at once: what holds new ones back is the searcher.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(plan.trials)
-    with brake.on_interrupt(display.stopping), display:
-        # Not `Tuner`, which pickles searcher and callbacks to restore them: our record is the journal.
-        tune.run(
-            trainable,
-            search_alg=searcher,
-            scheduler=scheduler,
-            num_samples=-1,
-            reuse_actors=True,
-            resources_per_trial={"cpu": config.cpus_per_trial, "gpu": plan.gpus_per_trial},
-            name=_TUNE_FOLDER,
-            storage_path=str(folder.path),
-            callbacks=[recorder],
-            stop=brake,
-            verbose=0,
-            raise_on_failed_trial=False,
-        )
-    shutil.rmtree(folder.path / _TUNE_FOLDER, ignore_errors=True)
-    if brake.error is not None:
-        raise brake.error
+    try:
+        with brake.on_interrupt(display.stopping), display:
+            # Not `Tuner`, which pickles searcher and callbacks to restore them: our record is the journal.
+            tune.run(
+                trainable,
+                search_alg=searcher,
+                scheduler=scheduler,
+                num_samples=-1,
+                reuse_actors=True,
+                resources_per_trial={"cpu": config.cpus_per_trial, "gpu": plan.gpus_per_trial},
+                name=_TUNE_FOLDER,
+                storage_path=str(folder.path),
+                callbacks=[recorder],
+                stop=brake,
+                verbose=0,
+                raise_on_failed_trial=False,
+            )
+    except TuneError as error:
+        # Tune tells what a callback raised as the text of its traceback.
+        if isinstance(error.__context__, StudyError):
+            raise error.__context__ from None
+        raise
+    finally:
+        shutil.rmtree(folder.path / _TUNE_FOLDER, ignore_errors=True)
     writer.compact()
     return End(
         interrupted=brake.interrupted,

@@ -1,4 +1,4 @@
-"""The live view of a study: `python -m search.dashboard STUDY` serves optuna-dashboard on its journal.
+"""The live view of a study: `python -m search.dashboard STUDY` serves optuna-dashboard on its journal, and our pages.
 
 It works while the study runs and after, and it only looks: requests that would change the record are refused.
 """
@@ -7,21 +7,30 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
+from io import StringIO
 from pathlib import Path
 from socketserver import ThreadingMixIn
+from threading import Lock
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import tyro
 from rich.console import Console
 
-from results.store import StudyError, StudyFolder, open_study, read_config
+from results.ranking import objectives_of
+from results.store import StudyError, StudyFolder, open_study, read_config, read_epochs, read_trials
 from search.config import ConfigError
 from search.report import say
 
 HOST = "127.0.0.1"
 """This machine alone: the page knows no passwords. From elsewhere it is reached through an ssh tunnel."""
+REFRESH = 30
+"""Seconds after which a browser asks for the learning curves again."""
 
+_TEXT = ("Content-Type", "text/plain; charset=utf-8")
+_DRAWING = Lock()
+"""Held while matplotlib draws, since its fonts are not for several threads."""
 
 Application = Callable[..., Iterable[bytes]]
 
@@ -74,19 +83,63 @@ def make_dashboard(folder: StudyFolder, port: int) -> WSGIServer:
 
 
 def _answer_with(pages: Application, folder: StudyFolder) -> Application:
-    """Optuna's pages, to be looked at, and the gallery as it is now."""
+    """Optuna's pages, to be looked at, and ours as they are now."""
     from results.gallery import write_gallery
 
+    ours: dict[str, Callable[[], bytes]] = {
+        "/gallery": lambda: write_gallery(folder).read_bytes(),
+        "/curves": lambda: _curves_page(folder).encode(),
+    }
+
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] in {"GET", "HEAD"}:
-            if environ["PATH_INFO"] != "/gallery":
-                return pages(environ, start_response)
-            start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
-            return [write_gallery(folder).read_bytes()]
-        start_response("405 Method Not Allowed", [("Content-Type", "text/plain"), ("Allow", "GET, HEAD")])
-        return [b"This dashboard only looks: the study's journal is its record.\n"]
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            start_response("405 Method Not Allowed", [_TEXT, ("Allow", "GET, HEAD")])
+            return [b"This dashboard only looks: the study's journal is its record.\n"]
+        page = ours.get(environ["PATH_INFO"])
+        if page is None:
+            return pages(environ, start_response)
+        try:
+            body = page()
+        except StudyError as error:
+            start_response("500 Internal Server Error", [_TEXT])
+            return [f"{error}\n".encode()]
+        start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
+        return [body]
 
     return answer
+
+
+def _curves_page(folder: StudyFolder) -> str:
+    """All trials' learning curves, a panel an objective: Optuna's own show those of a single objective alone."""
+    from results.plots import learning_curves
+
+    config = read_config(folder)
+    drawing = StringIO()
+    with _DRAWING:
+        learning_curves(
+            read_trials(folder), read_epochs(folder), config.get("baselines") or {}, objectives_of(config)
+        ).savefig(drawing, format="svg")
+    picture = drawing.getvalue()
+    name = escape(str(config.get("name", folder.path.name)))
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="{REFRESH}">
+<title>{name}: learning curves</title>
+<style>
+body {{ margin: 24px; font: 16px/1.5 system-ui, sans-serif; color: #1d1d1f; background: #fff; }}
+h1 {{ font-size: 24px; margin: 0 0 16px; }}
+svg {{ display: block; width: 100%; max-width: 1400px; height: auto; }}
+</style>
+</head>
+<body>
+<h1>{name}</h1>
+{picture[picture.index("<svg") :]}
+</body>
+</html>
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,6 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(errors, f"error: {error}")
         return 2
     say(console, f"study          http://{HOST}:{server.server_port}/dashboard/studies/0")
+    say(console, f"curves         http://{HOST}:{server.server_port}/curves")
     say(console, f"gallery        http://{HOST}:{server.server_port}/gallery")
     ray_dashboard = read_config(folder).get("ray_dashboard")
     if ray_dashboard:

@@ -8,8 +8,8 @@ import copy
 import json
 import math
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from results.store import StudyError
+from results.store import StudyError, not_written
 from trainables.best import Values, best_epoch
 
 SCHEMA_VERSION = 2
@@ -50,18 +50,20 @@ class Journal:
     Raises
     ------
     StudyError
-        The file holds another study, or other objectives, or was written by another version.
+        The file holds another study, or other objectives, or was written by another version. Likewise from each
+        method that writes, where the disk is full or the folder cannot be written; what is there is intact.
     """
 
     def __init__(self, path: Path, name: str, objectives: Sequence[str]) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._path, self._name, self._objectives = path, name, tuple(objectives)
-        self.loss = mend(path)
-        """What was lost of a damaged end, for a person; empty where nothing was."""
-        # There is one writer, so a lock that a killed one left holds nobody.
-        path.with_name(path.name + ".lock").unlink(missing_ok=True)
         self._several = len(objectives) > 1
-        self._open()
+        with self._writing():
+            self.loss = mend(path)
+            """What was lost of a damaged end, for a person; empty where nothing was."""
+            # There is one writer, so a lock that a killed one left holds nobody.
+            path.with_name(path.name + ".lock").unlink(missing_ok=True)
+            self._open()
 
     def trials(self) -> list[FrozenTrial]:
         """All trials that have begun, in the order of their numbers."""
@@ -82,24 +84,27 @@ class Journal:
             user_attrs=dict(user_attrs),
             system_attrs=dict(system_attrs),
         )
-        self._ids.append(self._storage.create_new_trial(self._study_id, trial))
+        with self._writing():
+            self._ids.append(self._storage.create_new_trial(self._study_id, trial))
         return len(self._ids) - 1
 
     def report(self, number: int, epoch: int, values: Values) -> None:
         """Enter an epoch's values."""
-        if self._several:
-            self._storage.set_trial_user_attr(self._ids[number], f"{_EPOCH}{epoch}", list(values))
-        else:
-            self._storage.set_trial_intermediate_value(self._ids[number], epoch, values[0])
+        with self._writing():
+            if self._several:
+                self._storage.set_trial_user_attr(self._ids[number], f"{_EPOCH}{epoch}", list(values))
+            else:
+                self._storage.set_trial_intermediate_value(self._ids[number], epoch, values[0])
 
     def end(self, number: int, state: TrialState, values: Values | None, reason: str | None = None) -> None:
         """Enter how a trial ended: COMPLETE or PRUNED with values, or FAIL with a reason."""
         trial_id = self._ids[number]
-        if reason is not None:
-            self._storage.set_trial_user_attr(trial_id, REASON, reason)
         # Optuna gives a pruned trial of several objectives no values.
         kept = None if state == TrialState.PRUNED and self._several else values
-        self._storage.set_trial_state_values(trial_id, state, kept)
+        with self._writing():
+            if reason is not None:
+                self._storage.set_trial_user_attr(trial_id, REASON, reason)
+            self._storage.set_trial_state_values(trial_id, state, kept)
 
     def finish(self, number: int, state: TrialState, reason: str | None = None) -> None:
         """Enter how a trial ended, with the values that its epochs in the journal give."""
@@ -123,12 +128,20 @@ class Journal:
         for trial in short:
             trial.state, trial.values, trial.datetime_complete = TrialState.RUNNING, None, None
         fresh = self._path.with_name(self._path.name + ".new")
-        fresh.unlink(missing_ok=True)
-        new = Journal(fresh, self._name, self._objectives)
-        for trial in trials:
-            new._storage.create_new_trial(new._study_id, trial)
-        fresh.replace(self._path)
-        self._open()
+        with self._writing():
+            fresh.unlink(missing_ok=True)
+            new = Journal(fresh, self._name, self._objectives)
+            for trial in trials:
+                new._storage.create_new_trial(new._study_id, trial)
+            fresh.replace(self._path)
+            self._open()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise not_written(self._path.parent, self._path, error) from error
 
     def _open(self) -> None:
         self._storage = JournalStorage(JournalFileBackend(str(self._path)))

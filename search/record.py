@@ -22,12 +22,9 @@ from trainables.best import best_epoch
 
 
 class Brake(Stopper):
-    """Ends the run, leaving all trials to be resumed: on Ctrl-C, when a budget is used up, or when nothing can be
-    written any more.
-    """
+    """Ends the run, leaving all trials to be resumed: on Ctrl-C, or when a budget is used up."""
 
     def __init__(self, budget: Budget) -> None:
-        self.error: StudyError | None = None
         self.interrupted = False
         """Whether it was Ctrl-C."""
         self.used_up: str | None = None
@@ -41,7 +38,7 @@ class Brake(Stopper):
     def stop_all(self) -> bool:
         """Whether to end the run."""
         self.used_up = self.used_up or self._budget.used_up
-        return self.interrupted or self.used_up is not None or self.error is not None
+        return self.interrupted or self.used_up is not None
 
     @contextmanager
     def on_interrupt(self, notice: Callable[[], None]) -> Iterator[None]:
@@ -66,6 +63,9 @@ _TUNES_OWN = (DONE, NODE_IP, PID, SHOULD_CHECKPOINT, TRAINING_ITERATION, TRIAL_I
 class Recorder(TrialProgressCallback):
     """Tune's callback that keeps `trials.parquet` and `epochs/` up to date.
 
+    Its methods raise a StudyError where that cannot be written, which ends the run: a trial must not train an epoch
+    more before the last one is recorded, since on the storage is only the state after its last.
+
     Tune takes it for its progress reporter, and adds none of its own, which would keep every trial that ended.
 
     Parameters
@@ -82,8 +82,6 @@ class Recorder(TrialProgressCallback):
         Rows of the epochs that were recorded before, by trial: of trials that go on.
     display
         Is told everything.
-    brake
-        Is set when the study's folder can no longer be written.
     budget
         Is told what was spent.
     failures
@@ -99,7 +97,6 @@ class Recorder(TrialProgressCallback):
         gpus: float,
         history: Mapping[int, list[dict[str, Any]]],
         display: Display,
-        brake: Brake,
         budget: Budget,
         failures: Failures,
     ) -> None:
@@ -113,7 +110,6 @@ class Recorder(TrialProgressCallback):
         for number, rows in history.items():
             self._rows[number] = {row["epoch"]: row for row in rows}
         self._display = display
-        self._brake = brake
         self._budget = budget
         self._failures = failures
 
@@ -139,8 +135,8 @@ class Recorder(TrialProgressCallback):
                 "gpu_seconds": result["epoch_seconds"] * self._gpus,
                 "timestamp": datetime.now(UTC),
             }
+            self._writer.record_epoch(row)
             self._rows[number][result["epoch"]] = row
-            self._guard(lambda: self._writer.record_epoch(row))
             self._budget.enter(row)
             self._write_trial(trial, "RUNNING")
             self._display.reported(number, row)
@@ -154,19 +150,18 @@ class Recorder(TrialProgressCallback):
         """Enter that the trial finished, or that it was stopped: then its weights go."""
         number = trial.config["number"]
         stopped = max(self._rows[number], default=0) < self._epochs
-        if self._brake.error is None:
-            clean_up(self._writer.folder, number, stopped=stopped)
+        clean_up(self._writer.folder, number, stopped=stopped)
         self._end(trial, "PRUNED" if stopped else "COMPLETE", None)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Enter that the trial failed, and why; one that only lost its worker is to go on."""
         failure = self._failures.judge(trial)
         if failure.is_full:
-            self._brake.error = self._brake.error or StudyError(
+            raise StudyError(
                 f"A trial could not write its state to {self._writer.folder.path} ({failure.reason}): what was"
                 " written there before is intact; free some space there, then try again."
             )
-        elif failure.goes_on:
+        if failure.goes_on:
             self._display.noticed(trial.config["number"], f"{failure.reason}; it goes on from its last epoch")
         else:
             self._end(trial, "FAIL", failure.reason)
@@ -181,13 +176,7 @@ class Recorder(TrialProgressCallback):
         config = trial.config
         rows = self._rows[config["number"]].values()
         row = trial_row(config["number"], config["reference"], config["params"], rows, self._objectives)
-        self._guard(lambda: self._writer.record_trial(row | {"state": state, "reason": reason}))
-
-    def _guard(self, write: Callable[[], None]) -> None:
-        try:
-            write()
-        except StudyError as error:
-            self._brake.error = self._brake.error or error
+        self._writer.record_trial(row | {"state": state, "reason": reason})
 
 
 def clean_up(folder: StudyFolder, number: int, *, stopped: bool) -> None:

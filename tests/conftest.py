@@ -106,7 +106,8 @@ def start_search(storage, few_birds):
     """Start `python -m search.run` on the few birds, small enough for a test; the keywords are Popen's."""
 
     def start(*arguments, **keywords):
-        command = [sys.executable, "-m", "search.run", *map(str, arguments), "--storage", str(storage)]
+        command = [sys.executable, "-m", "search.run", *map(str, arguments)]
+        command += [] if "--storage" in arguments else ["--storage", str(storage)]
         if "--resume" not in arguments:
             # Measuring precisions takes seconds of each study, and its outcome would depend on the machine.
             for flag, value in (("--data", few_birds), ("--image-size", 32), ("--precision", "float32")):

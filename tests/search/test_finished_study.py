@@ -3,12 +3,14 @@
 import json
 import math
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
@@ -171,16 +173,24 @@ def test_the_journal_is_what_optuna_itself_reads(finished_study):
     )
 
 
-@pytest.fixture
-def address(finished_study):
-    path, _ = finished_study
+@contextmanager
+def served(path):
+    """The dashboard's address while it is served."""
     server = make_dashboard(open_study(path), 0)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def address(finished_study):
+    with served(finished_study[0]) as at:
+        yield at
 
 
 def get(url):
@@ -199,6 +209,23 @@ def test_the_gallery_is_served_too(address):
     page = get(f"{address}/gallery")
     assert "Pix2Pix λ 80" in page
     assert "data:image" in page
+
+
+def test_learning_curves_of_several_objectives_are_served(address):
+    page = get(f"{address}/curves")
+    assert "<h1>finished</h1>" in page
+    assert page.count('<g id="axes_') == 2
+
+
+def test_a_table_that_cannot_be_read_is_named_in_place_of_a_page(finished_study, tmp_path):
+    copy = shutil.copytree(finished_study[0], tmp_path / "finished")
+    with served(copy) as at:
+        (copy / "trials.parquet").write_bytes(b"no table")
+        with pytest.raises(urllib.error.HTTPError) as answer:
+            get(f"{at}/curves")
+    with answer.value as told:
+        assert told.code == 500
+        assert "trials.parquet" in told.read().decode()
 
 
 def test_the_record_cannot_be_changed(address):

@@ -1,11 +1,25 @@
-"""A storage that fills up while a study runs, and is freed."""
+"""A storage that cannot be written while a study runs, and can be again."""
 
+import os
 import subprocess
-import sys
+from contextlib import suppress
 
 import pytest
 
-from results.store import StudyFolder, read_epochs, read_trials
+from results.store import StudyFolder, read_epochs
+
+SIZE = (
+    "--trials",
+    "3",
+    "--epochs",
+    "5",
+    "--encoder-weights",
+    "none",
+    "--set",
+    "depth=2",
+    "--set",
+    "head=rgb",
+)
 
 
 @pytest.fixture
@@ -20,42 +34,70 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
-def fill(path):
-    with path.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(2**20))
+@pytest.fixture
+def refused(start_search, run_search, wait_for, accounted_for):
+    """Have a study end because it cannot be written, and go on when it can; give the one message."""
+
+    def run(folder, ready, block, unblock, *arguments):
+        process = start_search("cnn", "--name", folder.path.name, *SIZE, *arguments)
+        wait_for(lambda: ready(folder), process)
+        block()
+        out, err = process.communicate(timeout=400)
+        assert process.returncode == 2, out + err
+        assert "Traceback" not in out + err
+        assert str(folder.path.parent) in err
+        before = read_epochs(folder).to_pylist()
+
+        unblock()
+        resumed = run_search("--resume", folder.path.name, *arguments)
+        assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+        accounted_for(folder.path, 3, 5)
+        after = read_epochs(folder).to_pylist()
+        assert all(row in after for row in before)
+        return err
+
+    return run
+
+
+def has_begun(folder):
+    return folder.epochs.is_dir()
+
+
+def has_an_epoch(folder):
+    return has_begun(folder) and any(folder.epochs.glob("*.parquet"))
 
 
 @pytest.mark.slow
-def test_a_full_disk_ends_the_study_in_one_message_and_it_goes_on_when_there_is_room(
-    small_disk, few_birds, wait_for
-):
-    folder = StudyFolder(small_disk / "tight")
-    command = [sys.executable, "-m", "search.run", "--storage", str(small_disk)]
-    sizes = ["--trials", "3", "--epochs", "5", "--image-size", "32"]
-    sizes += ["--set", "width=16", "--set", "depth=2", "--set", "head=rgb", "--set", "batch_norm=false"]
-    process = subprocess.Popen(
-        [*command, "cnn", "--name", "tight", "--data", str(few_birds), "--encoder-weights", "none", *sizes],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_for(lambda: folder.epochs.is_dir() and list(folder.epochs.glob("*.parquet")), process)
+def test_a_full_disk_ends_the_study_in_one_message_and_it_goes_on_when_there_is_room(small_disk, refused):
     ballast = small_disk / "ballast"
-    with pytest.raises(OSError, match="No space left"):
-        fill(ballast)
-    out, err = process.communicate(timeout=400)
-    assert process.returncode == 2, out + err
-    assert "Traceback" not in err
-    assert "space" in err
-    assert str(small_disk) in err
-    before = read_epochs(folder).to_pylist()
-    assert before
 
-    ballast.unlink()
-    resumed = subprocess.run([*command, "--resume", "tight"], capture_output=True, text=True, check=False)
-    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    after = [(row["trial"], row["epoch"]) for row in read_epochs(folder).to_pylist()]
-    assert {(row["trial"], row["epoch"]) for row in before} <= set(after)
-    assert len(after) == len(set(after))
-    assert "RUNNING" not in read_trials(folder)["state"].to_pylist()
+    def fill():
+        with ballast.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(2**20))
+
+    folder = StudyFolder(small_disk / "tight")
+    said = refused(folder, has_an_epoch, fill, ballast.unlink, "--storage", small_disk)
+    assert "free some space" in said
+
+
+@pytest.mark.slow
+def test_a_trial_trains_no_more_while_its_epoch_cannot_be_recorded(storage, refused):
+    folder = StudyFolder(storage / "blocked")
+    in_the_way = folder.epochs / ".0000-0003.parquet.tmp"
+    said = refused(folder, has_begun, in_the_way.mkdir, in_the_way.rmdir)
+    assert "0000-0003.parquet could not be written" in said
+
+
+@pytest.mark.slow
+def test_a_journal_that_cannot_be_written_ends_the_study_as_well(storage, refused):
+    folder = StudyFolder(storage / "mute")
+    kept, full = storage / "kept.journal", storage / "full.journal"
+
+    def block():
+        os.link(folder.journal, kept)
+        full.symlink_to("/dev/full")
+        full.replace(folder.journal)
+
+    said = refused(folder, has_an_epoch, block, lambda: kept.replace(folder.journal))
+    assert f"{folder.journal.name} could not be written (No space left on device)" in said
