@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from results.schema import SCHEMA_VERSION
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from results.schema import RECORD, SCHEMA_VERSION
 
 
 class StudyError(ValueError):
@@ -123,7 +126,7 @@ def read_config(study: str | Path | StudyFolder) -> dict[str, Any]:
     Raises
     ------
     StudyError
-        As `open_study`, and where the file holds no JSON object.
+        As `open_study`, and where the file is not JSON or a part that is read here is of another kind (`RECORD`).
     """
     folder = study if isinstance(study, StudyFolder) else open_study(study)
     try:
@@ -135,6 +138,9 @@ def read_config(study: str | Path | StudyFolder) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise StudyError(f"{folder.config} holds no JSON object: restore it from a copy.")
     check_version(folder.config, config.get("schema_version"))
+    wrong = best_match(Draft202012Validator(RECORD).iter_errors(config))
+    if wrong is not None:
+        raise StudyError(f"{folder.config}: {wrong.json_path}: {wrong.message}. Restore it from a copy.")
     return config
 
 

@@ -119,3 +119,24 @@ EPOCHS = pa.schema(
     metadata=_VERSION,
 )
 """Columns of every file in `epochs/`."""
+
+_OBJECT = ["object", "null"]
+RECORD = {
+    "type": "object",
+    "properties": {
+        "objectives": {"type": ["array", "null"], "items": {"enum": list(METRICS)}},
+        "config": {"type": _OBJECT},
+        "fitted": {"type": ["array", "null"]},
+        "versions": {"type": _OBJECT},
+        "data": {
+            "type": _OBJECT,
+            "properties": {"counts": {"type": _OBJECT}, "skipped": {"type": ["array", "null"]}},
+        },
+        "encoder": {"type": _OBJECT},
+        "baselines": {
+            "type": _OBJECT,
+            "additionalProperties": {"type": "object", "additionalProperties": {"type": ["number", "null"]}},
+        },
+    },
+}
+"""JSON Schema of what of `study.json` is read here; where a part is missing, less is shown."""

@@ -78,21 +78,16 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     CheckpointError
         No such file or a file of another kind; `DamagedError` for one that is cut short or changed.
     """
-    arrays, content, checksum = _read(path, with_arrays=True)
+    arrays, content, checksum = _read(path)
     if checksum != _checksum(arrays, content):
         raise DamagedError(f"{path} is damaged: its content does not match its checksum. {_REMEDY}")
-    return arrays, json.loads(content)
-
-
-def load_metadata(path: Path) -> dict[str, Any]:
-    """Read the metadata alone, which leaves the arrays on the disk.
-
-    Raises
-    ------
-    CheckpointError
-        No such file or a file of another kind; `DamagedError` for one that is cut short.
-    """
-    return json.loads(_read(path, with_arrays=False)[1])
+    try:
+        metadata = json.loads(content)
+    except ValueError:
+        metadata = None
+    if not isinstance(metadata, dict):
+        raise CheckpointError(f"{path} was not written by this program: its metadata is no JSON object.")
+    return arrays, metadata
 
 
 def gather(groups: Mapping[str, Sequence[Variable]]) -> dict[str, np.ndarray]:
@@ -151,7 +146,7 @@ def _entries(here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[tupl
             yield name, value, other
 
 
-def _read(path: Path, *, with_arrays: bool) -> tuple[dict[str, np.ndarray], str, int]:
+def _read(path: Path) -> tuple[dict[str, np.ndarray], str, int]:
     """Arrays, the metadata's JSON and the checksum over both."""
     if not path.is_file():
         raise CheckpointError(
@@ -160,14 +155,14 @@ def _read(path: Path, *, with_arrays: bool) -> tuple[dict[str, np.ndarray], str,
     try:
         with safe_open(path, framework="np") as file:
             header = (file.metadata() or {}).get(_HEADER_KEY)
-            arrays = {name: file.get_tensor(name) for name in file.keys()} if with_arrays else {}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise DamagedError(f"{path} is damaged or no safetensors file ({error}). {_REMEDY}") from error
     if header is None:
         raise CheckpointError(f"{path} was not written by this program: its header has no {_HEADER_KEY!r}.")
     try:
         outer = json.loads(header)
-        return arrays, outer["metadata"], outer["crc32"]
+        return arrays, str(outer["metadata"]), outer["crc32"]
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedError(f"{path} is damaged: its header cannot be read. {_REMEDY}") from error
 

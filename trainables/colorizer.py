@@ -45,8 +45,14 @@ class Colorizer:
             raise CheckpointError(
                 f"{path} is a {metadata.get('kind')}, but must be a model: take a file that was exported."
             )
-        params = params_of(metadata["model"], metadata["params"])
-        generator = build_generator(params, metadata["image_size"], seed=0)
+        try:
+            params = params_of(metadata["model"], metadata["params"])
+            generator = build_generator(params, metadata["image_size"], seed=0)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} describes no model that this program builds ({error}): take the version of the program that"
+                " wrote it, or another file."
+            ) from error
         checkpoint.assign({"generator": generator.network.weights}, arrays, path)
         return cls(generator, metadata)
 

@@ -289,6 +289,22 @@ def test_a_damaged_table_is_named_with_what_to_do(writer):
         read_epochs(writer.folder)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "holds no JSON object"),
+        ('{"schema_version": 3, "baselines": {"gray": 3}}', "$.baselines.gray: 3 is not of type 'object'"),
+        ('{"schema_version": 3, "data": {"counts": [20]}}', "$.data.counts: [20] is not of type 'object'"),
+        ('{"schema_version": 3, "objectives": ["loss"]}', "$.objectives[0]: 'loss' is not one of"),
+    ],
+)
+def test_settings_of_another_kind_are_refused_with_their_place(writer, text, said):
+    writer.folder.config.write_text(text)
+    with pytest.raises(StudyError, match=re.escape(said)):
+        read_config(writer.folder)
+
+
 def test_a_link_in_the_place_of_a_file_half_written_is_not_followed(writer, tmp_path):
     other = tmp_path / "mine.txt"
     other.write_text("mine")

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainables import color
+from trainables import checkpoint, color
 from trainables.checkpoint import CheckpointError
 from trainables.colorizer import Colorizer, PhotoError
 from trainables.data.pack import Pack
@@ -96,6 +96,25 @@ def test_a_training_state_is_no_model(loop: Loop, tmp_path: Path) -> None:
     loop.save(tmp_path / "last.safetensors")
     with pytest.raises(CheckpointError, match=r"last\.safetensors is a training state, but must be a model"):
         Colorizer.load(tmp_path / "last.safetensors")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"params": {"glitter": 1}},
+        {"params": None},
+        {"model": "gan"},
+        {"image_size": "large"},
+        {"image_size": 31},
+    ],
+)
+def test_a_model_that_cannot_be_built_is_refused(model: Path, tmp_path: Path, change: dict[str, Any]) -> None:
+    arrays, metadata = checkpoint.load(model)
+    checkpoint.save(tmp_path / "forged.safetensors", arrays, metadata | change)
+    with pytest.raises(
+        CheckpointError, match=r"forged\.safetensors describes no model that this program builds"
+    ):
+        Colorizer.load(tmp_path / "forged.safetensors")
 
 
 @pytest.mark.parametrize(

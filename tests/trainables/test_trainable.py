@@ -9,7 +9,7 @@ from dataclasses import asdict
 import pytest
 
 from trainables.best import best_epoch
-from trainables.checkpoint import load_metadata
+from trainables.checkpoint import load
 from trainables.data.nearby import SharedFile, digest
 from trainables.data.pack import build_pack
 
@@ -155,7 +155,7 @@ def test_a_trial_killed_and_started_again_reports_its_last_epoch_once_more_and_g
 def test_the_best_epochs_weights_are_kept_and_strips_are_made_at_rungs_and_the_end(pack, tmp_path, worker):
     results = worker.train(3, settings(tmp_path, pack))
     best = results[best_epoch([(result["val_delta_e"], result["val_swd"]) for result in results])]
-    assert load_metadata(tmp_path / "best.safetensors")["epoch"] == best["epoch"]
+    assert load(tmp_path / "best.safetensors")[1]["epoch"] == best["epoch"]
     strips = {int(path.stem.removeprefix("epoch-")) for path in (tmp_path / "samples").iterdir()}
     assert {1, 3, best["epoch"]} <= strips
 
