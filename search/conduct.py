@@ -93,7 +93,13 @@ def conduct(
     for notice in standing.notices:
         console.print(notice, style="yellow", soft_wrap=True, markup=False, highlight=False)
 
-    progress = Progress(trials=plan.trials, epochs=plan.epochs, slots=plan.concurrency, objectives=objectives)
+    progress = Progress(
+        trials=plan.trials,
+        epochs=plan.epochs,
+        slots=plan.concurrency,
+        objectives=objectives,
+        expected=plan.expected_epochs,
+    )
     show(progress, journal, standing.rows)
     display: Display = Screen(console, title, progress) if console.is_terminal else Lines(console, progress)
 

@@ -6,6 +6,7 @@ A pure function of the settings and the machine, so that `--dry-run` shows what 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from search.config import ConfigError, StudyConfig
 from search.machine import Machine
@@ -68,6 +69,16 @@ class Plan:
     def rungs(self) -> tuple[int, ...]:
         """Epochs after which weak trials are stopped."""
         return self.stopper().rungs
+
+    @property
+    def expected_epochs(self) -> float | None:
+        """Epochs of all trials together, if one in `eta` goes on at each rung; None where that is not the rule."""
+        if self.config.scheduler not in {"none", "asha", "asha-promote"}:
+            return None
+        stretches = pairwise((0, *self.rungs, self.epochs))
+        return self.trials * sum(
+            (end - start) / self.config.eta**rung for rung, (start, end) in enumerate(stretches)
+        )
 
     def stopper(self) -> Stopper:
         """What decides which trials go on, before it has seen any."""

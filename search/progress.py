@@ -46,7 +46,10 @@ class _Best:
 
 
 class Progress:
-    """Counts of a study; `clock` gives seconds."""
+    """Counts of a study.
+
+    `expected` are the epochs of all its trials together, where that can be told beforehand; `clock` gives seconds.
+    """
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class Progress:
         epochs: int,
         slots: int,
         objectives: Sequence[str],
+        expected: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.trials = trials
@@ -66,9 +70,11 @@ class Progress:
         self.ended: dict[str, int] = {"COMPLETE": 0, "PRUNED": 0, "FAIL": 0}
         self._best: dict[int, _Best] = {}
         self._leaders: list[Leader] | None = None
+        self._expected = expected
         self._clock = clock
         self._start = clock()
         self._epochs_now = 0
+        self._epochs_ever = 0
         self._epochs_of_ended = 0
 
     def begin(self, number: int, reference: str | None, params: dict[str, object]) -> Running:
@@ -87,7 +93,8 @@ class Progress:
         self.consider(number, trial.reference, row)
 
     def consider(self, number: int, reference: str | None, row: Mapping[str, Any]) -> None:
-        """Enter an epoch for the leaders alone, such as one from before a resume."""
+        """Enter an epoch without its trial running, such as one from before a resume."""
+        self._epochs_ever += 1
         values = self._values(row)
         if not all(map(math.isfinite, values)):
             return
@@ -160,6 +167,9 @@ class Progress:
     def _epochs_left(self) -> float:
         # Of the trials that wait at a rung most will not go on: they count as if they had ended there.
         settled = self.trials_ended + len(self.paused)
+        if self._expected is not None and self.trials_ended < self.trials:
+            at_least = self.trials - settled
+            return max(self._expected - self._epochs_ever, at_least)
         epochs = self._epochs_of_ended + sum(trial.epoch for trial in self.paused.values())
         # Until trials have ended, half of the full length is as good a guess as any.
         usual = epochs / settled if epochs else self.epochs / 2

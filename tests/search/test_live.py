@@ -205,6 +205,24 @@ def test_trials_that_wait_at_a_rung_leave_nothing_to_do(progress, clock):
     assert progress.seconds_left == pytest.approx(50.0)
 
 
+def test_where_the_length_of_a_study_is_known_it_tells_the_time_left(clock):
+    progress = Progress(trials=4, epochs=8, slots=2, objectives=["val_swd"], expected=12.0, clock=clock)
+    progress.consider(0, None, epoch(1, 2.0))  # from before a resume
+    for number in (0, 1):
+        train(progress, number, 1.0)
+        progress.pause(number)
+    clock.now = 20.0
+    # Nine of twelve epochs are to come, at ten seconds an epoch.
+    assert progress.seconds_left == pytest.approx(90.0)
+    train(progress, 1, *range(12), first=2)
+    # Each trial that runs or has not begun has an epoch to go, even if more was trained than expected.
+    clock.now = 140.0
+    assert progress.seconds_left == pytest.approx(30.0)
+    for number in range(4):
+        progress.end(number, "PRUNED")
+    assert progress.seconds_left == 0
+
+
 def test_the_screen_shows_every_objective_and_marks_the_front(trade_offs):
     screen = Screen(Console(file=io.StringIO()), "birds", trade_offs)
     for number, values in enumerate([(1.0, 10.0), (9.0, 2.0), (3.0, 4.0), (9.5, 9.5)]):

@@ -143,6 +143,21 @@ def test_a_perceptual_loss_is_searched_where_weights_are_named():
     assert held.space["perceptual_weight"].distribution.choices == (10.0,)
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"scheduler": "none"}, 12 * 27),
+        # All come to epoch 3, a third of them to 9, a ninth to the end.
+        ({"scheduler": "asha-promote"}, 12 * 3 + 4 * 6 + 12 / 9 * 18),
+        ({"scheduler": "asha", "eta": 2, "grace": 9}, 12 * 9 + 6 * 9 + 3 * 9),
+        ({"scheduler": "hyperband"}, None),
+    ],
+)
+def test_the_epochs_of_a_study_are_expected_from_its_rungs(settings, expected):
+    of = plan(trials=12, epochs=27, **settings)
+    assert of.expected_epochs == (None if expected is None else pytest.approx(expected))
+
+
 def test_rungs_follow_eta_and_grace():
     assert plan(epochs=30, eta=3, grace=1).rungs == (1, 3, 9, 27)
     assert plan(epochs=3, grace=5, scheduler="none").rungs == ()
