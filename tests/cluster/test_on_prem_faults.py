@@ -2,6 +2,7 @@
 
 import pytest
 
+from results.store import read_epochs, read_trials
 from tests.cluster.hosts import limit_memory, wait_until
 from tests.cluster.launcher import LONG, epochs_so_far, machines_of
 
@@ -88,13 +89,18 @@ def test_a_trial_goes_on_elsewhere_when_its_machine_loses_power(cluster, study, 
         cluster.workers[0].boot()
 
 
-def test_a_machine_that_joins_late_takes_trials(cluster, study, complete):
+def test_a_machine_that_joins_late_takes_trials(cluster, study, submit, complete):
     late = cluster.workers[0]
     late.cut_power()
     try:
         wait_until(lambda: late.name not in cluster.nodes(), "its loss")
-        folder = study("late", trials=6, epochs=LONG, machines=[cluster.workers[1]])
+        # More trials than there is time for, since nobody knows how long a machine takes to come back.
+        folder = study("late", trials=100, epochs=LONG, machines=[cluster.workers[1]])
     finally:
         late.boot()
-    complete(folder, trials=6)
-    assert machines_of(folder) == {host.name for host in cluster.workers}
+    wait_until(lambda: late.name in machines_of(folder), f"an epoch on {late.name}")
+    cluster.ray("exec", cluster.file, "ray job stop late")
+    begun, before = read_trials(folder).num_rows, read_epochs(folder).to_pylist()
+    resumed = submit("late-again", f"--resume late --trials {begun}")
+    complete(folder, trials=begun, before=before)
+    assert resumed.wait() == 0
