@@ -116,7 +116,7 @@ def extended(recorded: StudyConfig, given: StudyConfig) -> StudyConfig:
     Raises
     ------
     ConfigError
-        A setting is given that makes it another study, or takes back what was done.
+        A setting is given that makes it another study, or takes back what was done, or its folder cannot be written.
     """
     for field in fields(StudyConfig):
         now, then = getattr(given, field.name), getattr(recorded, field.name)
@@ -127,6 +127,7 @@ def extended(recorded: StudyConfig, given: StudyConfig) -> StudyConfig:
             " to go on with that study, or start one of another name."
         )
     folder = study_folder(recorded)
+    _check_writable(recorded.storage, folder.path)
     begun = read_trials(folder)["trial"].to_pylist()
     done = max(read_epochs(folder)["epoch"].to_pylist(), default=0)
     for name, now, least, what in (
@@ -152,13 +153,18 @@ def _absolute(path: str) -> str:
 
 def _check_storage(storage: Path) -> None:
     existing = next(path for path in (storage, *storage.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise ConfigError(
-            f"--storage is {storage}, but {existing} is no folder that you may write to: take another."
-        )
+    _check_writable(storage, existing)
     free = shutil.disk_usage(existing).free
     if free < LEAST_FREE:
         raise ConfigError(
             f"--storage is {storage}, with {free / 2**20:.0f} MiB free, but a study needs"
             f" {LEAST_FREE / 2**20:.0f} or more: make room there, or take another folder."
+        )
+
+
+def _check_writable(storage: Path, folder: Path) -> None:
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"--storage is {storage}, but {folder} is no folder that you may write to: take another, or see that"
+            " this one can be written."
         )

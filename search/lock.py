@@ -4,10 +4,12 @@ import fcntl
 import json
 import os
 import platform
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from results.store import not_written
 from search.config import ConfigError
 
 
@@ -18,10 +20,15 @@ class StudyLock:
     ------
     ConfigError
         Another process holds it; the message says which.
+    StudyError
+        The disk is full or the folder cannot be written.
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        self._file: IO[str] = path.open("a+", encoding="utf-8")
+        try:
+            self._file: IO[str] = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise not_written(path.parent, path, error) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -36,10 +43,15 @@ class StudyLock:
             "host": platform.node(),
             "since": datetime.now().astimezone().isoformat(timespec="seconds"),
         }
-        self._file.truncate(0)
-        self._file.write(json.dumps(owner))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.truncate(0)
+            self._file.write(json.dumps(owner))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            with suppress(OSError):
+                self._file.close()
+            raise not_written(path.parent, path, error) from error
 
     def release(self) -> None:
         """Let another process take it."""

@@ -151,6 +151,22 @@ def test_resuming_as_another_study_is_refused_by_what_differs(finished_study, ru
     assert StudyFolder(finished_study[0]).config.read_bytes() == before
 
 
+def test_a_study_on_a_storage_that_is_only_to_be_read_is_not_resumed(finished_study, run_search, tmp_path):
+    path, _ = finished_study
+    seen = tmp_path / "read-only"
+    seen.mkdir()
+    for options in (["--bind", path.parent, seen], ["-o", "remount,bind,ro", seen]):
+        if subprocess.run(["mount", *options], check=False, capture_output=True).returncode:
+            pytest.skip("needs the right to mount a folder (root)")
+    try:
+        run = run_search("--resume", "finished", "--trials", 8, "--storage", seen)
+    finally:
+        subprocess.run(["umount", "--lazy", seen], check=True)
+    assert run.returncode == 2
+    assert f"--storage is {seen}, but {seen / 'finished'} is no folder that you may write to" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 def test_resuming_a_finished_study_only_tells_its_result_again(finished_study, run_search):
     path, _ = finished_study
     before = read_epochs(path)

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from results.store import StudyError
 from search.config import ConfigError
 from search.lock import StudyLock
 
@@ -45,3 +46,14 @@ def test_a_killed_holder_lets_go(holder, tmp_path):
     assert json.loads((tmp_path / "study.lock").read_text())["pid"] == os.getpid()
     lock.release()
     StudyLock(tmp_path / "study.lock", "birds").release()
+
+
+@pytest.mark.parametrize("there", ["a folder", "a full device"])
+def test_a_lock_that_cannot_be_written_is_named(tmp_path, there):
+    path = tmp_path / "study.lock"
+    if there == "a folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/full")
+    with pytest.raises(StudyError, match=r"study\.lock could not be written .* then try again"):
+        StudyLock(path, "birds")
