@@ -61,17 +61,23 @@ def make_dashboard(folder: StudyFolder, port: int) -> WSGIServer:
     Raises
     ------
     ConfigError
-        The port is taken, or the study has no journal.
+        The port is taken, or the study has no journal or a damaged one.
     """
     import optuna_dashboard
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
+
+    from search.mending import DamagedJournalError, load
 
     if not folder.journal.is_file():
         raise ConfigError(
             f"{folder.path} has no {folder.journal.name}: the study has not begun, or it was moved away."
         )
-    pages = optuna_dashboard.wsgi(JournalStorage(JournalFileBackend(str(folder.journal))))
+    try:
+        pages = optuna_dashboard.wsgi(load(folder.journal))
+    except DamagedJournalError as error:
+        raise ConfigError(
+            f"{folder.journal} is damaged ({error}): python -m search.run --resume {folder.path.name} mends it from"
+            " the study's tables."
+        ) from None
     try:
         return make_server(
             HOST, port, _answer_with(pages, folder), server_class=_Server, handler_class=_Quiet

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from results.store import PARAMS, StudyError, open_study, read_config, read_epochs, read_trials
 from search.config import ConfigError
-from search.journal import epoch_attributes
+from search.outcome import epoch_attributes
 from spaces import Space, Value, distributions_of
 
 

@@ -1,26 +1,20 @@
-"""The study's Optuna journal: the record of what was proposed, what each epoch brought and how each trial ended.
-
-With one objective an epoch's value is Optuna's intermediate value. Optuna keeps none where there are several; then an
-epoch's values are a user attribute of the trial, `epoch 3: [12.1, 1.9]`.
-"""
+"""The study's Optuna journal: the record of what was proposed, what each epoch brought and how each trial ended."""
 
 import copy
-import json
-import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from results.store import StudyError, not_written
-from trainables.best import Values, best_epoch
+from search.mending import DamagedJournalError, ends_whole, load, mend
+from search.outcome import EPOCH, epochs_of, outcome
+from trainables.best import Values
 
 SCHEMA_VERSION = 2
 """Of what this module writes beside Optuna's own."""
@@ -30,7 +24,6 @@ POINT = "point"
 """User attribute of a trial that was tried before anything was proposed: the key of its point."""
 REASON = "reason"
 """User attribute of a trial that failed: why."""
-_EPOCH = "epoch "
 _VERSION = "schema_version"
 
 
@@ -40,8 +33,7 @@ class Journal:
     Parameters
     ----------
     path
-        The file, which is made where there is none. One whose end is damaged, as after a power cut, is cut off behind
-        the last whole line; what was there stays beside it under the ending `.damaged`.
+        The file, which is made where there is none. A damaged one is mended: see `search.mending.mend`.
     name
         The study's.
     objectives
@@ -58,12 +50,18 @@ class Journal:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._path, self._name, self._objectives = path, name, tuple(objectives)
         self._several = len(objectives) > 1
+        self.loss = ""
+        """What was lost by damage, for a person; empty where nothing was."""
         with self._writing():
-            self.loss = mend(path)
-            """What was lost of a damaged end, for a person; empty where nothing was."""
             # There is one writer, so a lock that a killed one left holds nobody.
             path.with_name(path.name + ".lock").unlink(missing_ok=True)
-            self._open()
+            if not ends_whole(path):
+                self.loss = mend(path)
+            try:
+                self._open()
+            except DamagedJournalError:
+                self.loss = mend(path)
+                self._open()
 
     def trials(self) -> list[FrozenTrial]:
         """All trials that have begun, in the order of their numbers."""
@@ -92,7 +90,7 @@ class Journal:
         """Enter an epoch's values."""
         with self._writing():
             if self._several:
-                self._storage.set_trial_user_attr(self._ids[number], f"{_EPOCH}{epoch}", list(values))
+                self._storage.set_trial_user_attr(self._ids[number], f"{EPOCH}{epoch}", list(values))
             else:
                 self._storage.set_trial_intermediate_value(self._ids[number], epoch, values[0])
 
@@ -144,7 +142,7 @@ class Journal:
             raise not_written(self._path.parent, self._path, error) from error
 
     def _open(self) -> None:
-        self._storage = JournalStorage(JournalFileBackend(str(self._path)))
+        self._storage = load(self._path)
         studies = self._storage.get_all_studies()
         if not studies:
             self._create(self._name, self._objectives)
@@ -161,62 +159,6 @@ class Journal:
             )
             study.set_metric_names(list(objectives))
         study.set_user_attr(_VERSION, SCHEMA_VERSION)
-
-
-def epochs_of(trial: FrozenTrial) -> dict[int, Values]:
-    """The values of each epoch that a journal's trial has reported."""
-    if trial.intermediate_values:
-        return {epoch: (value,) for epoch, value in trial.intermediate_values.items()}
-    return {
-        int(name.removeprefix(_EPOCH)): tuple(values)
-        for name, values in trial.user_attrs.items()
-        if name.startswith(_EPOCH)
-    }
-
-
-def outcome(epochs: Mapping[int, Values], state: TrialState) -> Values | None:
-    """The values that a trial is worth: of its best epoch, or of its last where it was stopped; none if it failed."""
-    finite = [values for _, values in sorted(epochs.items()) if all(map(math.isfinite, values))]
-    if not finite or state == TrialState.FAIL:
-        return None
-    return finite[-1] if state == TrialState.PRUNED else finite[best_epoch(finite)]
-
-
-def epoch_attributes(epochs: Mapping[int, Values]) -> dict[str, Any]:
-    """What `epochs_of` reads, as keywords of Optuna's `create_trial`."""
-    if all(len(values) == 1 for values in epochs.values()):
-        return {"intermediate_values": {epoch: values[0] for epoch, values in epochs.items()}}
-    return {"user_attrs": {f"{_EPOCH}{epoch}": list(values) for epoch, values in epochs.items()}}
-
-
-def mend(path: Path) -> str:
-    """Cut a journal off behind its last whole line, where its end is damaged, and say what was lost."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return ""
-    whole = 0
-    for line in content.splitlines(keepends=True):
-        if not line.endswith(b"\n") or not _is_entry(line):
-            break
-        whole += len(line)
-    if whole == len(content):
-        return ""
-    path.with_name(path.name + ".damaged").write_bytes(content)
-    shortened = path.with_name(path.name + ".new")
-    shortened.write_bytes(content[:whole])
-    shortened.replace(path)
-    kept = content[:whole].count(b"\n")
-    return (
-        f"The end of {path} was damaged: its last {len(content) - whole} bytes are lost, {kept} whole lines are kept."
-        f" The damaged file is kept as {path.name}.damaged."
-    )
-
-
-def _is_entry(line: bytes) -> bool:
-    with suppress(ValueError):
-        return isinstance(json.loads(line), dict)
-    return False
 
 
 def _check(path: Path, studies: Sequence[Any], name: str, objectives: Sequence[str]) -> None:

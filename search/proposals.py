@@ -23,7 +23,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.journal import epochs_of, outcome
+from search.outcome import epochs_of, outcome
 from spaces import Space, Value, distributions_of, suggest
 from spaces.grid import grid
 from trainables.best import Values

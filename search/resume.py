@@ -13,7 +13,8 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from results.store import PARAMS, StudyWriter, read_epochs, read_trials
-from search.journal import POINT, REASON, REFERENCE, Journal, epochs_of
+from search.journal import POINT, REASON, REFERENCE, Journal
+from search.outcome import epochs_of
 from search.progress import Progress
 from search.record import clean_up, trial_row
 from search.stopping import Decision, Stopper

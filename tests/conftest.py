@@ -14,7 +14,8 @@ from optuna.trial import TrialState
 from PIL import Image
 
 from results.store import StudyFolder, read_config, read_epochs, read_trials
-from search.journal import Journal, epochs_of
+from search.journal import Journal
+from search.outcome import epochs_of
 from trainables.data.birds import SPECIES, draw_bird
 
 NOTEBOOK = Path(__file__).parents[1] / "results" / "analysis.ipynb"

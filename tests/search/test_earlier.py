@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 from results.store import StudyWriter
 from search.config import ConfigError
 from search.earlier import check_earlier, earlier_trials
-from search.journal import epochs_of
+from search.outcome import epochs_of
 from spaces import fix, space_of
 
 SPACE = space_of("cnn", 32, ())

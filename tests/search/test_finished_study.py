@@ -266,6 +266,19 @@ def test_a_port_that_is_taken_is_refused(finished_study):
     assert f"--port is {port}" in run.stderr
 
 
+def test_a_damaged_journal_is_not_shown_and_stays_as_it_is(finished_study, tmp_path):
+    copy = shutil.copytree(finished_study[0], tmp_path / "finished")
+    journal = copy / "optuna.journal"
+    damaged = journal.read_bytes().replace(b"op_code", b"op_kode", 5)
+    journal.write_bytes(damaged)
+    run = dashboard(copy)
+    assert run.returncode == 2
+    assert f"{journal} is damaged" in run.stderr
+    assert "--resume finished mends it" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert journal.read_bytes() == damaged
+
+
 def test_a_folder_that_is_no_study_is_refused(tmp_path):
     run = dashboard(tmp_path)
     assert run.returncode == 2

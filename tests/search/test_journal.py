@@ -8,7 +8,9 @@ import pytest
 from optuna.trial import TrialState
 
 from results.store import StudyError
-from search.journal import Journal, epochs_of, mend, outcome
+from search.journal import Journal
+from search.mending import mend
+from search.outcome import epochs_of, outcome
 from spaces import space_of
 
 SPACE = space_of("cnn", 32, ())
@@ -66,6 +68,26 @@ def test_garbage_at_the_end_is_cut_off(path):
     assert "its last 513 bytes are lost" in mend(path)
     assert path.read_bytes() == whole
     assert mend(path) == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        (b'"op_code"', b'"op_kode"'),
+        (b"CategoricalDistribution", b"CategoricalDistribuzion"),
+        (b'"step":1', b'"step":x'),
+    ],
+)
+def test_a_line_that_is_damaged_in_the_middle_is_cut_off_with_all_after_it(path, written, instead):
+    lines = path.read_bytes().splitlines(keepends=True)
+    place = max(number for number, line in enumerate(lines[:-1]) if written in line)
+    damaged = b"".join([*lines[:place], lines[place].replace(written, instead), *lines[place + 1 :]])
+    path.write_bytes(damaged)
+    journal = Journal(path, "birds", ("val_swd",))
+    assert f"{place} whole lines are kept" in journal.loss
+    assert path.read_bytes() == b"".join(lines[:place])
+    assert path.with_name("optuna.journal.damaged").read_bytes() == damaged
+    assert Journal(path, "birds", ("val_swd",)).loss == ""
 
 
 def test_a_lock_that_a_killed_writer_left_holds_nobody(path):

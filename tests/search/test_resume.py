@@ -6,7 +6,8 @@ import pytest
 from optuna.trial import TrialState
 
 from results.store import StudyFolder, StudyWriter, read_trials
-from search.journal import POINT, REFERENCE, Journal, epochs_of
+from search.journal import POINT, REFERENCE, Journal
+from search.outcome import epochs_of
 from search.resume import take_up
 from search.stopping import make_stopper
 from spaces import space_of

@@ -6,7 +6,8 @@ import pytest
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
-from search.journal import Journal, epochs_of
+from search.journal import Journal
+from search.outcome import epochs_of
 from search.points import Point
 from search.proposals import Proposals
 from search.searcher import OptunaSearcher
