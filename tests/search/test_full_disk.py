@@ -8,18 +8,8 @@ import pytest
 
 from results.store import StudyFolder, read_epochs
 
-SIZE = (
-    "--trials",
-    "3",
-    "--epochs",
-    "5",
-    "--encoder-weights",
-    "none",
-    "--set",
-    "depth=2",
-    "--set",
-    "head=rgb",
-)
+TRIALS, EPOCHS = 2, 12
+SIZE = ("--trials", TRIALS, "--epochs", EPOCHS, "--scheduler", "none", "--encoder-weights", "none")
 
 
 @pytest.fixture
@@ -35,63 +25,69 @@ def small_disk(tmp_path):
 
 
 @pytest.fixture
-def refused(start_search, run_search, wait_for, accounted_for):
-    """Have a study end because it cannot be written, and go on when it can; give the one message."""
+def refused(wait_for):
+    """Bring about, when a study has got somewhere, that it cannot be written; give the message in which it ends."""
 
-    def run(folder, ready, block, unblock, *arguments):
-        process = start_search("cnn", "--name", folder.path.name, *SIZE, *arguments)
-        wait_for(lambda: ready(folder), process)
+    def end(process, got_there, block):
+        wait_for(got_there, process)
         block()
         out, err = process.communicate(timeout=400)
         assert process.returncode == 2, out + err
         assert "Traceback" not in out + err
-        assert str(folder.path.parent) in err
-        before = read_epochs(folder).to_pylist()
-
-        unblock()
-        resumed = run_search("--resume", folder.path.name, *arguments)
-        assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-        accounted_for(folder.path, 3, 5)
-        after = read_epochs(folder).to_pylist()
-        assert all(row in after for row in before)
         return err
 
-    return run
+    return end
 
 
-def has_begun(folder):
-    return folder.epochs.is_dir()
+@pytest.fixture
+def complete(run_search, accounted_for):
+    """Resume a study to its end, and see that it has all that it had, and no gap."""
+
+    def resume(folder):
+        before = read_epochs(folder).to_pylist()
+        run = run_search("--resume", folder.path.name, "--storage", folder.path.parent)
+        assert run.returncode == 0, run.stdout + run.stderr
+        accounted_for(folder.path, TRIALS, EPOCHS)
+        after = read_epochs(folder).to_pylist()
+        assert all(row in after for row in before)
+
+    return resume
 
 
-def has_an_epoch(folder):
-    return has_begun(folder) and any(folder.epochs.glob("*.parquet"))
+def epochs_of(folder):
+    return read_epochs(folder).num_rows if folder.config.exists() else 0
 
 
 @pytest.mark.slow
-def test_a_full_disk_ends_the_study_in_one_message_and_it_goes_on_when_there_is_room(small_disk, refused):
-    ballast = small_disk / "ballast"
+def test_a_full_disk_ends_the_study_in_one_message_and_it_goes_on_when_there_is_room(
+    small_disk, start_search, refused, complete
+):
+    folder, ballast = StudyFolder(small_disk / "tight"), small_disk / "ballast"
 
     def fill():
         with ballast.open("wb", buffering=0) as file, suppress(OSError):
             while True:
                 file.write(bytes(2**20))
 
-    folder = StudyFolder(small_disk / "tight")
-    said = refused(folder, has_an_epoch, fill, ballast.unlink, "--storage", small_disk)
-    assert "free some space" in said
+    process = start_search("cnn", "--name", "tight", "--storage", small_disk, *SIZE)
+    said = refused(process, lambda: epochs_of(folder), fill)
+    assert str(small_disk) in said
+    assert "free some space there" in said
+    ballast.unlink()
+    complete(folder)
 
 
 @pytest.mark.slow
-def test_a_trial_trains_no_more_while_its_epoch_cannot_be_recorded(storage, refused):
+def test_a_trial_trains_no_more_while_its_epoch_cannot_be_recorded(storage, start_search, refused, complete):
     folder = StudyFolder(storage / "blocked")
     in_the_way = folder.epochs / ".0000-0003.parquet.tmp"
-    said = refused(folder, has_begun, in_the_way.mkdir, in_the_way.rmdir)
-    assert "0000-0003.parquet could not be written" in said
+    process = start_search("cnn", "--name", "blocked", *SIZE)
+    said = refused(process, folder.epochs.is_dir, in_the_way.mkdir)
+    assert "0000-0003.parquet could not be written (Is a directory)" in said
+    in_the_way.rmdir()
 
-
-@pytest.mark.slow
-def test_a_journal_that_cannot_be_written_ends_the_study_as_well(storage, refused):
-    folder = StudyFolder(storage / "mute")
+    # The journal is the other half of the record.
+    before = epochs_of(folder)
     kept, full = storage / "kept.journal", storage / "full.journal"
 
     def block():
@@ -99,5 +95,7 @@ def test_a_journal_that_cannot_be_written_ends_the_study_as_well(storage, refuse
         full.symlink_to("/dev/full")
         full.replace(folder.journal)
 
-    said = refused(folder, has_an_epoch, block, lambda: kept.replace(folder.journal))
-    assert f"{folder.journal.name} could not be written (No space left on device)" in said
+    said = refused(start_search("--resume", "blocked"), lambda: epochs_of(folder) > before, block)
+    assert f"{folder.journal} could not be written (No space left on device)" in said
+    kept.replace(folder.journal)
+    complete(folder)
