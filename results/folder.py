@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-
 from results.schema import RECORD, SCHEMA_VERSION
 
 
@@ -128,6 +125,11 @@ def read_config(study: str | Path | StudyFolder) -> dict[str, Any]:
     StudyError
         As `open_study`, and where the file is not JSON or a part that is read here is of another kind (`RECORD`).
     """
+    from jsonschema import (
+        Draft202012Validator,
+    )  # here, because it takes a while and `--help` needs none of it
+    from jsonschema.exceptions import best_match
+
     folder = study if isinstance(study, StudyFolder) else open_study(study)
     try:
         config = json.loads(folder.config.read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ to time and then deletes them; where a part and the merged file hold the same ep
 from results.folder import StudyError, StudyFolder, find_studies, open_study, read_config
 from results.reader import read_epochs, read_trials
 from results.schema import EPOCHS, METRICS, PARAMS, SCHEMA_VERSION, STATES, TRIALS
-from results.writer import StudyWriter, not_written, write_file
+from results.writer import StudyWriter, write_file, writing
 
 __all__ = [
     "EPOCHS",
@@ -25,10 +25,10 @@ __all__ = [
     "StudyFolder",
     "StudyWriter",
     "find_studies",
-    "not_written",
     "open_study",
     "read_config",
     "read_epochs",
     "read_trials",
     "write_file",
+    "writing",
 ]

@@ -54,10 +54,8 @@ class StudyWriter:
 
     def __init__(self, path: str | Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.folder = StudyFolder(Path(path))
-        try:
+        with writing(self.folder.path, self.folder.epochs):
             self.folder.epochs.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise not_written(self.folder.path, self.folder.epochs, error) from error
         if self.folder.config.exists():
             read_config(self.folder)
         self._trials = {row["trial"]: _known(row) for row in read_trials(self.folder).to_pylist()}
@@ -208,18 +206,39 @@ def write_file(folder: StudyFolder, target: Path, content: bytes | memoryview) -
     """
     # Synced before it is moved: after a power cut the name must not lead to an empty file.
     temporary = target.with_name(f".{target.name}.tmp")
+    with writing(folder.path, target):
+        try:
+            # Never through a link, which in a folder of unknown origin could lead to any file of this account.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+            with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def writing(folder: Path, target: Path) -> Iterator[None]:
+    """Within this context a file of the study in `folder` is written; if that fails, say why and what to do.
+
+    Raises
+    ------
+    StudyError
+        In place of an OSError.
+    """
     try:
-        # Never through a link, which in a folder of unknown origin could lead to any file of this account.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
+        yield
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise not_written(folder.path, target, error) from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "free some space there" if full else "see that the folder can be written"
+        raise StudyError(
+            f"{target} could not be written ({error.strerror}): what was written to {folder} before is "
+            f"intact; {remedy}, then try again."
+        ) from error
 
 
 def _check_row(row: Mapping[str, Any], columns: Iterable[str], *, needed: tuple[str, ...]) -> None:
@@ -278,13 +297,3 @@ def _parquet(table: pa.Table, compression: str = "zstd", **options: bool) -> mem
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression=compression, **options)
     return memoryview(sink.getvalue())
-
-
-def not_written(folder: Path, target: Path, error: OSError) -> StudyError:
-    """Say for a person why a file of the study in `folder` could not be written, and what to do."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    remedy = "free some space there" if full else "see that the folder can be written"
-    return StudyError(
-        f"{target} could not be written ({error.strerror}): what was written to {folder} before is "
-        f"intact; {remedy}, then try again."
-    )

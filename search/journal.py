@@ -2,8 +2,8 @@
 
 import copy
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from results.store import StudyError, not_written
+from results.store import StudyError, writing
 from search.mending import DamagedJournalError, ends_whole, load, mend
 from search.outcome import EPOCH, epochs_of, outcome
 from trainables.best import Values
@@ -134,12 +134,8 @@ class Journal:
             fresh.replace(self._path)
             self._open()
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise not_written(self._path.parent, self._path, error) from error
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self._path.parent, self._path)
 
     def _open(self) -> None:
         self._storage = load(self._path)

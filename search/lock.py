@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from results.store import not_written
+from results.store import writing
 from search.config import ConfigError
 
 
@@ -25,10 +25,8 @@ class StudyLock:
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        try:
+        with writing(path.parent, path):
             self._file: IO[str] = path.open("a+", encoding="utf-8")
-        except OSError as error:
-            raise not_written(path.parent, path, error) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -43,15 +41,16 @@ class StudyLock:
             "host": platform.node(),
             "since": datetime.now().astimezone().isoformat(timespec="seconds"),
         }
-        try:
-            self._file.truncate(0)
-            self._file.write(json.dumps(owner))
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            with suppress(OSError):
-                self._file.close()
-            raise not_written(path.parent, path, error) from error
+        with writing(path.parent, path):
+            try:
+                self._file.truncate(0)
+                self._file.write(json.dumps(owner))
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            except OSError:
+                with suppress(OSError):
+                    self._file.close()
+                raise
 
     def release(self) -> None:
         """Let another process take it."""

@@ -168,8 +168,8 @@ class Progress:
         # Of the trials that wait at a rung most will not go on: they count as if they had ended there.
         settled = self.trials_ended + len(self.paused)
         if self._expected is not None and self.trials_ended < self.trials:
-            at_least = self.trials - settled
-            return max(self._expected - self._epochs_ever, at_least)
+            # Each of the others has an epoch to go, however many were trained.
+            return max(self._expected - self._epochs_ever, self.trials - settled)
         epochs = self._epochs_of_ended + sum(trial.epoch for trial in self.paused.values())
         # Until trials have ended, half of the full length is as good a guess as any.
         usual = epochs / settled if epochs else self.epochs / 2

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from results.store import StudyWriter
+from results.store import StudyWriter, read_epochs
 from search.config import StudyConfig
 
 DROPOUTS = (0.0, 0.05, 0.1, 0.14, 0.18, 0.22, 0.25, 0.3, 0.34, 0.4, 0.45, 0.5)
@@ -32,6 +32,16 @@ def wait_for():
             time.sleep(0.05)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def epochs_recorded():
+    """How many epochs a study has recorded; none before it has begun."""
+
+    def count(folder):
+        return read_epochs(folder).num_rows if folder.config.exists() else 0
+
+    return count
 
 
 @pytest.fixture(scope="session")

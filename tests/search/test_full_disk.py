@@ -54,13 +54,9 @@ def complete(run_search, accounted_for):
     return resume
 
 
-def epochs_of(folder):
-    return read_epochs(folder).num_rows if folder.config.exists() else 0
-
-
 @pytest.mark.slow
 def test_a_full_disk_ends_the_study_in_one_message_and_it_goes_on_when_there_is_room(
-    small_disk, start_search, refused, complete
+    small_disk, start_search, refused, complete, epochs_recorded
 ):
     folder, ballast = StudyFolder(small_disk / "tight"), small_disk / "ballast"
 
@@ -70,7 +66,7 @@ def test_a_full_disk_ends_the_study_in_one_message_and_it_goes_on_when_there_is_
                 file.write(bytes(2**20))
 
     process = start_search("cnn", "--name", "tight", "--storage", small_disk, *SIZE)
-    said = refused(process, lambda: epochs_of(folder), fill)
+    said = refused(process, lambda: epochs_recorded(folder), fill)
     assert str(small_disk) in said
     assert "free some space there" in said
     ballast.unlink()
@@ -78,7 +74,9 @@ def test_a_full_disk_ends_the_study_in_one_message_and_it_goes_on_when_there_is_
 
 
 @pytest.mark.slow
-def test_a_trial_trains_no_more_while_its_epoch_cannot_be_recorded(storage, start_search, refused, complete):
+def test_a_trial_trains_no_more_while_its_epoch_cannot_be_recorded(
+    storage, start_search, refused, complete, epochs_recorded
+):
     folder = StudyFolder(storage / "blocked")
     in_the_way = folder.epochs / ".0000-0003.parquet.tmp"
     process = start_search("cnn", "--name", "blocked", *SIZE)
@@ -87,7 +85,7 @@ def test_a_trial_trains_no_more_while_its_epoch_cannot_be_recorded(storage, star
     in_the_way.rmdir()
 
     # The journal is the other half of the record.
-    before = epochs_of(folder)
+    before = epochs_recorded(folder)
     kept, full = storage / "kept.journal", storage / "full.journal"
 
     def block():
@@ -95,7 +93,7 @@ def test_a_trial_trains_no_more_while_its_epoch_cannot_be_recorded(storage, star
         full.symlink_to("/dev/full")
         full.replace(folder.journal)
 
-    said = refused(start_search("--resume", "blocked"), lambda: epochs_of(folder) > before, block)
+    said = refused(start_search("--resume", "blocked"), lambda: epochs_recorded(folder) > before, block)
     assert f"{folder.journal} could not be written (No space left on device)" in said
     kept.replace(folder.journal)
     complete(folder)

@@ -19,10 +19,6 @@ SPARE = 15
 """Epochs before the study's end at which the last kill is due, at the latest: it goes on until that comes."""
 
 
-def epochs_recorded(folder):
-    return read_epochs(folder).num_rows if folder.config.exists() else 0
-
-
 def outcome(folder):
     """What must be the same: which trials with which parameters came to what, epoch by epoch."""
     trials = [
@@ -43,7 +39,7 @@ def outcome(folder):
 
 @pytest.mark.slow
 def test_twenty_kills_at_random_moments_change_nothing(
-    start_search, run_search, storage, wait_for, accounted_for, trials_of
+    start_search, run_search, storage, wait_for, accounted_for, trials_of, epochs_recorded
 ):
     whole = run_search("cnn", "--name", "undisturbed", *SIZE)
     assert whole.returncode == 0, whole.stdout + whole.stderr
