@@ -20,8 +20,9 @@ import numpy as np
 import tyro
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from results.ranking import objectives_of, rank
-from results.store import StudyError, StudyFolder, open_study, read_config, read_trials
+from results.ranking import objectives_of, photos_of, rank
+from results.store import StudyError, StudyFolder, open_study, read_config, read_resamples, read_trials
+from results.verdict import judge
 from trainables.checkpoint import CheckpointError
 from trainables.hardware import configure
 
@@ -37,25 +38,31 @@ COLOURLESS = 4
 
 
 def weights_of(study: StudyFolder, trial: int | None) -> Path:
-    """The weights file of a trial, or of the best one that has weights: of several objectives the knee.
+    """The weights file of a trial, or of the one to take: see `results.verdict`.
+
+    Where no trial has been trained to its end yet, it is the one that has been trained longest.
 
     Raises
     ------
     StudyError
         Where the study has no such trial or the trial has no weights; the message names those that have.
     """
-    trials = read_trials(study)
-    ranking = rank(trials, objectives_of(read_config(study)))
-    kept = [entry.trial for entry in ranking if study.best_weights(entry.trial).is_file()]
+    trials, config = read_trials(study), read_config(study)
+    objectives = objectives_of(config)
+    rows = trials.to_pylist()
+    longest = [row["trial"] for row in sorted(rows, key=lambda row: -row["epochs"])]
+    placed = [entry.trial for entry in rank(trials, objectives)]
+    kept = [one for one in dict.fromkeys([*placed, *longest]) if study.best_weights(one).is_file()]
     if trial is None:
         if not kept:
             raise StudyError(
                 f"{study.path} has no trial with weights yet: let one finish an epoch, then come back."
             )
-        return study.best_weights(kept[0])
+        winner = judge(trials, read_resamples(study), objectives, photos_of(config)).winner
+        return study.best_weights(winner if winner is not None and winner in kept else kept[0])
     if study.best_weights(trial).is_file():
         return study.best_weights(trial)
-    states = dict(zip(trials["trial"].to_pylist(), trials["state"].to_pylist(), strict=True))
+    states = {row["trial"]: row["state"] for row in rows}
     why = {
         None: f"trial {trial} is not in {study.path}",
         "PRUNED": f"trial {trial} was stopped early, so its weights were not kept",
@@ -179,7 +186,7 @@ def main(
     out
         The folder to write NAME-colored.png and NAME-side-by-side.png to.
     trial
-        The trial whose model is used; without it the best one that has weights, of several objectives the knee.
+        The trial whose model is used; without it the one that was confirmed, or else the first of the ranking.
     """
     done = 0
     try:

@@ -1,9 +1,13 @@
-"""Learning curves and numbers of the gallery's page, as SVG and text."""
+"""Learning curves, pictures and numbers as they stand in the gallery's page."""
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from html import escape
+
+from PIL import Image
 
 from results.ranking import LABELS
 
@@ -68,6 +72,13 @@ class Scale:
 def number(value: float | None) -> str:
     """A measured value with three significant digits, so that columns can be compared: 37.0, 1.55, 0.0962."""
     return f"{value:#.3g}".rstrip(".") if value is not None and finite(value) else "–"
+
+
+def data_uri(picture: Image.Image) -> str:
+    """A picture as text that stands in a page."""
+    jpeg = io.BytesIO()
+    picture.save(jpeg, "JPEG", quality=90, subsampling=0, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode()
 
 
 def finite(value: float | None) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from results.pareto import hypervolume_over_time, reference_point
-from results.ranking import costs
+from results.ranking import rank
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,12 +30,12 @@ chromas of one variance differ by twice that variance. (Measured on photos: 15.5
 
 @dataclass(frozen=True)
 class Course:
-    """The hypervolume that a search had reached, epoch by epoch in the order in which they ended.
+    """The hypervolume that a search had reached, trial by trial in the order in which they were trained to their end.
 
     Attributes
     ----------
     seconds
-        Float [n], since the first epoch began. The pauses between runs of a study count.
+        Float [n], since the first epoch of the study began. The pauses between runs of a study count.
     hypervolumes
         Float [n], never falling.
     reference
@@ -59,32 +59,37 @@ def course(
     baselines: Mapping[str, Mapping[str, float]],
     objectives: Sequence[str],
 ) -> Course:
-    """Tell the hypervolume of all epochs so far, after each epoch; those of failed trials are left out.
+    """Tell the hypervolume of the trials that were trained to their end, after each of them.
 
-    It is measured from what can be had without looking at the photo: to leave it gray or to give it the colours of
-    another one, whichever is worse. Gray alone would not do: its CIEDE2000 is better than that of most vivid colours,
-    also where these are right in kind, so most of a front would count for nothing.
+    As in the ranking, an early epoch of a trial counts nowhere, and a confirmation brings nothing new. It is measured
+    from what can be had without looking at the photo: to leave it gray or to give it the colours of another one,
+    whichever is worse. Gray alone would not do: its CIEDE2000 is better than that of most vivid colours, also where
+    these are right in kind, so most of a front would count for nothing.
 
     Parameters
     ----------
     trials, epochs
         As `results.store` reads them.
     baselines
-        As `study.json` has them. Without `gray` the worst epoch stands in (see `results.pareto`).
+        As `study.json` has them. Without `gray` the worst trial stands in (see `results.pareto`).
     objectives
         Metrics of which lower is better.
     """
-    failed = trials.filter(pc.equal(trials["state"], "FAIL"))["trial"].combine_chunks()
-    kept = pc.and_(pc.invert(pc.is_in(epochs["trial"], value_set=failed)), pc.is_valid(epochs["timestamp"]))
-    rows = epochs.filter(kept).sort_by([("timestamp", "ascending"), ("trial", "ascending")])
-    values = costs(rows, objectives)
+    known = epochs.filter(pc.is_valid(epochs["timestamp"]))
+    ended = known["timestamp"].cast("int64").to_numpy() / MILLISECONDS
+    lasted = np.nan_to_num(known["epoch_seconds"].to_numpy().astype(float))
+    began = (ended - lasted).min(initial=np.inf)
+    ends: dict[int, float] = {}
+    for trial, end in zip(known["trial"].to_pylist(), ended.tolist(), strict=True):
+        ends[trial] = max(end, ends.get(trial, end))
+    ranking = [entry for entry in rank(trials, objectives) if entry.trial in ends]
+    ranking.sort(key=lambda entry: ends[entry.trial])
+    values = np.array([entry.values for entry in ranking], float).reshape(len(ranking), len(objectives))
     gray = baselines.get("gray", {})
     blind = [gray.get(name, np.nan) * OTHER_COLOURS.get(name, 1.0) for name in objectives]
     reference = reference_point(values, np.array(blind, float))
-    ended = rows["timestamp"].cast("int64").to_numpy() / MILLISECONDS
-    lasted = np.nan_to_num(rows["epoch_seconds"].to_numpy().astype(float))
     return Course(
-        seconds=ended - (ended - lasted).min(initial=np.inf),
+        seconds=np.array([ends[entry.trial] - began for entry in ranking]),
         hypervolumes=hypervolume_over_time(values, reference),
         reference=reference,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from results.schema import RECORD, SCHEMA_VERSION
+from results.schema import READABLE, RECORD, SCHEMA_VERSION
 
 
 class StudyError(ValueError):
@@ -51,6 +51,11 @@ class StudyFolder:
         return self.epochs / "all.parquet"
 
     @property
+    def resamples(self) -> Path:
+        """The table of the test split's resamples."""
+        return self.path / "resamples.parquet"
+
+    @property
     def gallery(self) -> Path:
         """The page of pictures."""
         return self.path / "gallery.html"
@@ -86,6 +91,10 @@ class StudyFolder:
     def samples(self, number: int) -> Path:
         """Folder of a trial's picture strips, `epoch-003.png`."""
         return self.trial(number) / "samples"
+
+    def test_strip(self, number: int) -> Path:
+        """The strip of photos of the test split, of trials for which that was read."""
+        return self.samples(number) / "test.png"
 
     def strips(self, number: int, best_epoch: int | None) -> list[Path]:
         """A trial's strips: that of its best epoch, whose weights were kept, then the newest to the oldest."""
@@ -152,9 +161,9 @@ def check_version(file: Path, version: object) -> None:
     Raises
     ------
     StudyError
-        Where `version` is not `SCHEMA_VERSION`.
+        Where `version` is none that can be read.
     """
-    if str(version) != str(SCHEMA_VERSION):
+    if str(version) not in map(str, READABLE):
         raise StudyError(
             f"{file} has schema_version {version}, but this program reads {SCHEMA_VERSION}: "
             "use the version of the program that wrote it (study.json names the git commit)."

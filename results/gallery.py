@@ -7,8 +7,6 @@ runs. The pictures are put in as JPEG at full colour resolution, a tenth of the 
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 import shlex
 import sys
@@ -19,35 +17,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from PIL import Image
 
-from results.curves import Curves, Scale, finite, number
+from results.curves import Curves, Scale, data_uri, finite, number
 from results.page import SCRIPT, STYLE
-from results.ranking import (
-    HIGHER_IS_BETTER,
-    LABELS,
-    Ranked,
-    Verdict,
-    against_references,
-    objectives_of,
-    rank,
-)
+from results.ranking import HIGHER_IS_BETTER, LABELS, Ranked, label, objectives_of, photos_of, rank
 from results.store import (
     METRICS,
     PARAMS,
+    TEST_METRICS,
     StudyError,
     StudyFolder,
     open_study,
     read_config,
     read_epochs,
+    read_resamples,
     read_trials,
     write_file,
 )
+from results.verdict import Verdict, judge
+from results.verdict_page import BASELINES, measures_table, verdict_section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 STATES = {"COMPLETE": "complete", "PRUNED": "stopped early", "RUNNING": "running", "FAIL": "failed"}
-BASELINES = {"gray": "gray copied", "mean chroma": "true mean chroma (an oracle)"}
 
 
 def write_gallery(study: str | Path | StudyFolder) -> Path:
@@ -70,7 +63,7 @@ def _page(folder: StudyFolder) -> str:
     objective = objectives[-1]
     trials = read_trials(folder)
     ranking = rank(trials, objectives)
-    verdict = against_references(ranking, objectives)
+    verdict = judge(trials, read_resamples(folder), objectives, photos_of(config))
     rows = {row["trial"]: row for row in trials.to_pylist()}
     standings = {
         entry.trial: _Standing(place, len(objectives) > 1 and entry.level == 0)
@@ -78,7 +71,7 @@ def _page(folder: StudyFolder) -> str:
     }
     order = [entry.trial for entry in ranking] + [
         trial
-        for trial, _ in sorted(rows.items(), key=lambda item: item[1]["state"] == "FAIL")
+        for trial, row in sorted(rows.items(), key=lambda item: _unranked(item[1]))
         if trial not in standings
     ]
     curves = _curves(folder, objective)
@@ -99,11 +92,13 @@ def _page(folder: StudyFolder) -> str:
 <p class="eyebrow">Hyperparameter search for image colorization</p>
 <h1>{escape(name)}</h1>
 <p class="verdict">{escape(str(verdict))}</p>
-{_facts(config, rows.values(), objectives)}
 </header>
 <main>
-<h2>Against the reference points and the baselines</h2>
-{_table(rows, verdict, baselines, objectives)}
+{verdict_section(folder, verdict, baselines, objectives)}
+<h2>The best and the reference points on the validation split</h2>
+{_table(rows, ranking, verdict, baselines, objectives)}
+<h2>The study</h2>
+{_facts(config, rows.values(), objectives)}
 <h2 id="trials">Trials</h2>
 <p class="soft">The same validation photos in every strip: gray input, output, truth. {scale.legend(objective)}</p>
 {_tools(rows.values(), objectives)}
@@ -165,32 +160,31 @@ def _facts(config: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], objecti
 
 def _table(
     rows: Mapping[int, Mapping[str, Any]],
+    ranking: Sequence[Ranked],
     verdict: Verdict,
     baselines: Mapping[str, Mapping[str, float]],
     objectives: Sequence[str],
 ) -> str:
     lines: list[tuple[str, str, Mapping[str, Any]]] = []
-    for entry in verdict.ordered:
-        kind = "best" if entry is verdict.best else "reference"
-        label = f"Best of the search: {entry.name}" if kind == "best" else f"Reference: {entry.reference}"
-        stopped = ", stopped early" if entry.state == "PRUNED" else ""
-        traded = ", a trade-off" if entry in verdict.trade_offs else ""
-        lines.append((kind, label + stopped + traded, rows[entry.trial]))
+    for entry in ranking:
+        if entry == verdict.best:
+            lines.append(("best", f"Best of the search: {entry.name}", _validation(rows[entry.trial])))
+        elif entry.reference is not None:
+            lines.append(("reference", f"Reference: {entry.reference}", _validation(rows[entry.trial])))
     lines += [
-        ("baseline", f"Baseline: {BASELINES.get(name, name)}", values) for name, values in baselines.items()
+        ("baseline", f"Baseline: {BASELINES.get(name, name)}", _validation(values))
+        for name, values in baselines.items()
     ]
-    if not lines:
-        return '<p class="soft">Nothing measured yet.</p>'
-    metrics = _shown_metrics([values for _, _, values in lines])
-    marked = {metric: ' class="objective"' if metric in objectives else "" for metric in metrics}
-    head = "".join(f'<th scope="col"{marked[metric]}>{_heading(metric)}</th>' for metric in metrics)
-    body = "".join(
-        f'<tr class="{kind}"><th scope="row">{escape(label)}</th>'
-        + "".join(f"<td{marked[metric]}>{number(values.get(metric))}</td>" for metric in metrics)
-        + "</tr>"
-        for kind, label, values in lines
-    )
-    return f'<div class="scroll"><table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return measures_table(lines, objectives) if lines else '<p class="soft">Nothing measured yet.</p>'
+
+
+def _validation(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {metric: values[metric] for metric in METRICS if values.get(metric) is not None}
+
+
+def _unranked(row: Mapping[str, Any]) -> tuple[bool, bool, int]:
+    """Order of what has no place: what is or was trained longest first, then confirmations, then what failed."""
+    return row["state"] == "FAIL", row["role"] == "confirmation", -row["epochs"]
 
 
 def _tools(rows: Iterable[Mapping[str, Any]], objectives: Sequence[str]) -> str:
@@ -242,7 +236,8 @@ def _card(
     params = {name.removeprefix(PARAMS): value for name, value in row.items() if name.startswith(PARAMS)}
     measured = {LABELS[metric]: row[metric] for metric in metrics}
     run = {
-        "best epoch": row["best_epoch"],
+        "seed": row["seed"],
+        "epoch that counts": row["best_epoch"],
         "epochs": row["epochs"],
         "training time": _duration(row["seconds"] or 0),
         "images a second": row["images_per_second"],
@@ -250,6 +245,7 @@ def _card(
         "node": row["node"],
         "device": row["device"],
     }
+    measured |= {f"test: {label(metric)}": row[metric] for metric in TEST_METRICS if row[metric] is not None}
     best = f'<span class="place">#{standing.place}</span> ' if standing else ""
     value = " · ".join(number(row[objective]) for objective in objectives)
     named = " · ".join(LABELS[objective] for objective in objectives)
@@ -270,7 +266,9 @@ def _badges(row: Mapping[str, Any], standing: _Standing | None) -> str:
         badges.append(("first", "best trade-off: the knee of the front" if standing.in_front else "best"))
     elif standing and standing.in_front:
         badges.append(("front", "in the front"))
-    if row["reference"]:
+    if row["role"] == "confirmation":
+        badges.append(("reference", f"trial {row['confirms']} once more, seed {row['seed']}"))
+    elif row["reference"]:
         badges.append(("reference", f"reference: {row['reference']}"))
     if row["state"] == "PRUNED":
         badges.append(("pruned", f"stopped after epoch {row['epochs']}"))
@@ -288,11 +286,10 @@ def _strip(folder: StudyFolder, trial: int, best_epoch: int | None) -> tuple[int
     for file in folder.strips(trial, best_epoch):
         try:
             with Image.open(file) as image:
-                jpeg = io.BytesIO()
-                image.convert("RGB").save(jpeg, "JPEG", quality=90, subsampling=0, optimize=True)
+                picture = data_uri(image.convert("RGB"))
         except OSError:  # deleted or half written by a running trial: another one will do
             continue
-        return _epoch(file), "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode()
+        return _epoch(file), picture
     return 0, ""
 
 
@@ -312,10 +309,6 @@ def _footer(folder: StudyFolder, ranking: Iterable[Ranked]) -> str:
 
 def _shown_metrics(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [metric for metric in METRICS if any(finite(row.get(metric)) for row in rows)]
-
-
-def _heading(metric: str) -> str:
-    return f"{escape(LABELS[metric])}\N{NO-BREAK SPACE}{'↑' if metric in HIGHER_IS_BETTER else '↓'}"
 
 
 def _pairs(values: Mapping[str, Any]) -> str:

@@ -44,6 +44,12 @@ tbody tr.best th, tbody tr.best td { font-weight: 650; }
 tbody tr.baseline { color: var(--soft); }
 th:first-child { position: sticky; left: 0; background: var(--card); }
 td.objective, th.objective { background: var(--well); color: var(--ink); }
+.figure { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 10px; margin: 12px 0; }
+.figure svg { display: block; width: 100%; height: auto; max-height: 520px; }
+.photos { min-width: 640px; margin: 16px 0; }
+.photos .row { display: grid; grid-template-columns: 180px minmax(0, 1fr); align-items: center; margin-bottom: 4px; }
+.photos .row span { font-size: 13px; color: var(--soft); padding-right: 12px; }
+.photos img { display: block; width: 100%; height: auto; }
 .tools {
   position: sticky; top: 0; z-index: 2; display: flex; flex-wrap: wrap; gap: 8px 20px; align-items: center;
   padding: 12px 0; margin-bottom: 6px; background: var(--ground);
@@ -109,7 +115,9 @@ dialog[open] {
 dialog::backdrop { background: rgba(24, 24, 24, .97); }
 dialog img { width: 96vw; height: calc(100vh - 76px); object-fit: contain; }
 dialog p { color: #e6e6e6; margin: 0; text-align: center; padding: 0 16px; }
+@media (prefers-color-scheme: dark) { .figure svg { filter: invert(.88) hue-rotate(180deg); } }
 @media (max-width: 600px) {
+  .photos .row { grid-template-columns: 96px minmax(0, 1fr); }
   main, header, footer { padding-left: 16px; padding-right: 16px; }
   header { padding-top: 26px; } h1 { font-size: 25px; } .verdict { font-size: 16.5px; }
   .facts { grid-template-columns: 1fr 1fr; gap: 12px 18px; }

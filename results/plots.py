@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from results.effort import course
-from results.ranking import HIGHER_IS_BETTER, LABELS, against_references, rank
+from results.ranking import HIGHER_IS_BETTER, finalists, label, rank
 from results.store import PARAMS
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
     from matplotlib.axes import Axes
+
+    from results.verdict import Verdict
 
 Baselines = dict[str, dict[str, float]]
 
@@ -40,7 +42,7 @@ BASELINE_MARKERS = {"gray": "X", "mean chroma": "P"}
 
 
 def ranking(trials: pa.Table, baselines: Baselines, objectives: Sequence[str]) -> Figure:
-    """Bars of each objective, best on top; reference points are hatched, baselines are dashed lines.
+    """Bars of each objective of the complete trials, best on top; reference points are hatched, baselines dashed lines.
 
     Of several objectives the front comes first, the knee at its head; their names say so.
     """
@@ -53,7 +55,7 @@ def ranking(trials: pa.Table, baselines: Baselines, objectives: Sequence[str]) -
             axes.barh(
                 place,
                 entry.values[column],
-                color=STATES[entry.state][1],
+                color=STATES["COMPLETE"][1],
                 hatch="////" if entry.reference else None,
                 edgecolor="white",
                 linewidth=0,
@@ -85,14 +87,51 @@ def ranking(trials: pa.Table, baselines: Baselines, objectives: Sequence[str]) -
         ]
         names = [name + mark for name, mark in zip(names, marks, strict=True)]
     panels[0].set_yticks(range(len(entries)), names)
-    states = {entry.state for entry in entries}
-    for state, (label, color) in STATES.items():
-        if state in states:
-            panels[-1].bar(0, 0, color=color, label=label)
     if any(entry.reference for entry in entries):
         panels[-1].bar(
             0, 0, color="#bbbbbb", hatch="////", edgecolor="white", linewidth=0, label="reference point"
         )
+    _legend(panels[-1])
+    return figure
+
+
+def verdict(found: Verdict, baselines: Baselines, objectives: Sequence[str]) -> Figure:
+    """Finalists and reference points on the test split, a panel an objective: each training a dot.
+
+    Where there are enough of them, a bar through the dots' mean is its 95 % interval. Finalists stand above the line,
+    reference points below it, and dashed lines are the baselines.
+    """
+    shown = [contender for contender in found.contenders if contender.measured]
+    figure, *panels = _figure(4.2 + 3.4 * len(objectives), 1.4 + 0.42 * max(3, len(shown)), len(objectives))
+    for axes, objective in zip(panels, objectives, strict=True):
+        metric = objective.replace("val_", "test_", 1)
+        for place, contender in enumerate(shown):
+            color = "#0072B2" if contender.reference is None else "#D55E00"
+            mean = contender.means.get(metric)
+            if mean is not None:
+                axes.plot(
+                    [mean.low, mean.high], [place, place], color=color, linewidth=7, alpha=0.25, zorder=2
+                )
+                axes.plot(
+                    mean.value, place, marker="|", color=color, markersize=16, markeredgewidth=2.5, zorder=3
+                )
+            values = contender.measured.get(metric, ())
+            axes.scatter(
+                values, [place] * len(values), s=38, color=color, edgecolor="white", linewidth=0.8, zorder=4
+            )
+        axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)
+        axes.set_yticks([])
+        axes.grid(axis="y", visible=False)
+        if 0 < len(found.finalists) < len(shown):
+            axes.axhline(len(found.finalists) - 0.5, color="#bbbbbb", linewidth=1)
+        for line, (name, value) in enumerate(_values(baselines, metric)):
+            axes.axvline(value, color=BASELINE, linestyle=DASHES[1 + line % 3], label=f"baseline: {name}")
+        axes.set_xlabel(_label(metric).replace(" (", "\n("))
+    panels[0].set_yticks(range(len(shown)), [contender.name for contender in shown])
+    for color, kind in (("#0072B2", "finalist"), ("#D55E00", "reference point")):
+        panels[-1].scatter([], [], s=38, color=color, label=f"{kind}, a training")
+    if any(contender.means for contender in shown):
+        panels[-1].plot([], [], color="#777777", linewidth=7, alpha=0.35, label="mean, 95 % interval")
     _legend(panels[-1])
     return figure
 
@@ -102,11 +141,12 @@ def learning_curves(
 ) -> Figure:
     """One line a trial and a panel an objective; reference points and the best of the search stand out.
 
-    A cross ends the line of a stopped trial.
+    A cross ends the line of a stopped trial. Confirmations are left out.
     """
     figure, *panels = _figure(8.5 if len(objectives) == 1 else 4.6 * len(objectives), 4.6, len(objectives))
-    rows = {row["trial"]: row for row in trials.select(["trial", "reference", "state"]).to_pylist()}
-    best = against_references(rank(trials, objectives), objectives).best
+    columns = ["trial", "role", "reference", "state"]
+    rows = {row["trial"]: row for row in trials.select(columns).to_pylist()}
+    best = next(iter(finalists(trials, objectives, 1)), None)
     for axes, metric in zip(panels, objectives, strict=True):
         _curves(axes, rows, epochs, metric, None if best is None else best.trial)
         for line, (name, value) in enumerate(_values(baselines, metric)):
@@ -131,6 +171,8 @@ def _curves(
     for trial, curve in curves.items():
         at, values = zip(*curve, strict=True)
         known = rows.get(trial, {})
+        if known.get("role") == "confirmation":
+            continue
         if trial == best:
             axes.plot(
                 at, values, color="black", linewidth=2.6, zorder=4, label=f"best of the search: trial {trial}"
@@ -151,27 +193,18 @@ def _curves(
 
 
 def best_epochs(trials: pa.Table) -> Figure:
-    """How many trials were at their best after which epoch, by state."""
+    """How many of the trainings that came to their end have which epoch for the one that counts."""
     figure, axes = _figure(8.5, 3.2)
-    rows = [
-        row for row in trials.select(["state", "best_epoch"]).to_pylist() if row["best_epoch"] is not None
-    ]
-    last = max((row["best_epoch"] for row in rows), default=1)
-    floor = [0] * last
-    for state, (label, color) in STATES.items():
-        counts = [
-            sum(row["state"] == state and row["best_epoch"] == epoch for row in rows)
-            for epoch in range(1, last + 1)
-        ]
-        if any(counts):
-            axes.bar(range(1, last + 1), counts, bottom=floor, color=color, label=label, edgecolor="white")
-            floor = [below + count for below, count in zip(floor, counts, strict=True)]
-    axes.set_xlabel("best epoch")
+    rows = trials.select(["state", "epochs", "best_epoch"]).to_pylist()
+    complete = [row for row in rows if row["state"] == "COMPLETE" and row["best_epoch"] is not None]
+    last = max((row["epochs"] for row in complete), default=1)
+    counts = [sum(row["best_epoch"] == epoch for row in complete) for epoch in range(1, last + 1)]
+    axes.bar(range(1, last + 1), counts, color=STATES["COMPLETE"][1], edgecolor="white")
+    axes.set_xlabel("epoch that counts")
     axes.set_ylabel("trials")
     axes.grid(axis="x", visible=False)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _legend(axes)
     return figure
 
 
@@ -187,7 +220,7 @@ def parameter(trials: pa.Table, name: str, metrics: Sequence[str]) -> Figure:
     if column not in trials.column_names:
         raise KeyError(f"no trial has the parameter {name}: there are {', '.join(parameters(trials))}.")
     figure, *panels = _figure(4.6 * len(metrics), 4.0, len(metrics))
-    rows = [row for row in trials.to_pylist() if _finite(row[column]) and row["state"] in STATES]
+    rows = [row for row in _drawn(trials) if _finite(row[column])]
     values = [row[column] for row in rows if row[column] > 0]
     for axes, metric in zip(panels, metrics, strict=True):
         _scatter(axes, rows, column, metric)
@@ -215,13 +248,14 @@ def parameters(trials: pa.Table) -> list[str]:
 
 
 def pareto(trials: pa.Table, baselines: Baselines, objectives: Sequence[str]) -> Figure:
-    """Each two objectives against each other, with the front of what no trial dominates, its knee, and the baselines.
+    """Each two objectives against each other, with the front of the complete trials, its knee, and the baselines.
 
+    What was stopped or runs still is drawn faintly, where it is: it had fewer epochs, and is compared with nothing.
     The front is that of all the objectives: with three, a panel shows it as it looks from one side, without a line.
     """
     pairs = list(combinations(range(len(objectives)), 2))
     figure, *panels = _figure(6.8 if len(pairs) == 1 else 4.4 * len(pairs), 5.2, len(pairs))
-    rows = [row for row in trials.to_pylist() if row["state"] in STATES]
+    rows = _drawn(trials)
     front = [entry for entry in rank(trials, objectives) if entry.level == 0]
     for axes, (first, second) in zip(panels, pairs, strict=True):
         across, up = objectives[first], objectives[second]
@@ -231,8 +265,13 @@ def pareto(trials: pa.Table, baselines: Baselines, objectives: Sequence[str]) ->
                 *zip(*sorted(points), strict=True), where="post", color="#777777", linewidth=1.2, zorder=1
             )
         if front:
-            label = "front: the best trade-offs"
-            axes.scatter(*zip(*points, strict=True), s=190, color="#CFE8DF", zorder=2, label=label)
+            axes.scatter(
+                *zip(*points, strict=True),
+                s=190,
+                color="#CFE8DF",
+                zorder=2,
+                label="front: the best trade-offs",
+            )
             axes.scatter(
                 *points[0],
                 s=330,
@@ -327,7 +366,7 @@ def _legend(axes: Axes) -> None:
 
 def _scatter(axes: Axes, rows: Sequence[Mapping[str, Any]], across: str, up: str) -> None:
     drawn = [row for row in rows if _finite(row[across]) and _finite(row[up])]
-    for state, (label, color) in STATES.items():
+    for state, (said, color) in STATES.items():
         for reference, marker, size in ((False, MARKERS[state], 36), (True, "D", 54)):
             group = [
                 row for row in drawn if row["state"] == state and (row["reference"] is not None) == reference
@@ -341,9 +380,15 @@ def _scatter(axes: Axes, rows: Sequence[Mapping[str, Any]], across: str, up: str
                     color=color,
                     edgecolor="black" if reference else "white",
                     linewidth=1.0 if reference else 0.6,
-                    label=f"reference point, {label}" if reference else label,
+                    alpha=1.0 if state == "COMPLETE" else 0.35,
+                    label=f"reference point, {said}" if reference else said,
                     zorder=3,
                 )
+
+
+def _drawn(trials: pa.Table) -> list[dict[str, Any]]:
+    """The trials to be drawn as points: all that did not fail, without confirmations."""
+    return [row for row in trials.to_pylist() if row["state"] in STATES and row["role"] != "confirmation"]
 
 
 def _values(baselines: Baselines, metric: str) -> list[tuple[str, float]]:
@@ -352,7 +397,7 @@ def _values(baselines: Baselines, metric: str) -> list[tuple[str, float]]:
 
 def _label(metric: str) -> str:
     better = "higher" if metric in HIGHER_IS_BETTER else "lower"
-    return f"{LABELS[metric]} ({better} is better)"
+    return f"{label(metric)} ({better} is better)"
 
 
 def _finite(value: float | None) -> bool:

@@ -1,4 +1,8 @@
-"""Which trial is best, and does it beat the reference points: one answer for report, gallery and notebook.
+"""Which trial is best, of those that had the same chance: one answer for report, gallery, dashboard and notebook.
+
+Only complete trainings are compared with one another. A trial that was stopped, or runs still, has no place: its
+values are those of an early epoch. A confirmation has none either, for what it trains has one already. Whether the
+best truly beats the reference points is told by `results.verdict`.
 
 Works on the table of `results.store.read_trials` alone. It neither reads nor draws anything.
 """
@@ -9,12 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from results.pareto import levels, order
 from results.store import METRICS, StudyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
@@ -30,12 +35,12 @@ LABELS = {
     "val_psnr": "PSNR",
     "val_ssim": "SSIM",
 }
-"""What a person calls each metric."""
+"""What a person calls each metric; `label` knows those of the test split, too."""
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """One trial's place in the ranking.
+    """One complete trial's place in the ranking.
 
     `values` are the objectives' at `best_epoch`; `level` is 0 for the front of what no trial dominates, 1 for what
     only the front does, and so on (with one objective: how many different values are better).
@@ -43,19 +48,9 @@ class Ranked:
 
     trial: int
     reference: str | None
-    state: str
     values: tuple[float, ...]
     best_epoch: int | None
     level: int
-
-    @property
-    def has_weights(self) -> bool:
-        """Whether its best weights were kept: always, unless it was stopped early.
-
-        A trial that is RUNNING runs still, or did when its study was interrupted: either way the best weights
-        so far are there.
-        """
-        return self.state in {"COMPLETE", "RUNNING"}
 
     @property
     def name(self) -> str:
@@ -63,83 +58,20 @@ class Ranked:
         return f"trial {self.trial}" + (f" ({self.reference})" if self.reference else "")
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """The best trial that the search itself found, beside the reference points, each list best first.
-
-    It is better than the `beaten`: in the objective or, where there are several, nowhere worse and somewhere better.
-    The `unbeaten` are as good or better, and `trade_offs` better in one objective and worse in another. `front` are
-    the best trade-offs of all trials, none where there is one objective.
-    """
-
-    best: Ranked | None
-    beaten: tuple[Ranked, ...]
-    unbeaten: tuple[Ranked, ...]
-    trade_offs: tuple[Ranked, ...] = ()
-    front: tuple[Ranked, ...] = ()
-
-    @property
-    def ordered(self) -> tuple[Ranked, ...]:
-        """Everything that is compared, in an order in which nothing stands below what it beats."""
-        best = () if self.best is None else (self.best,)
-        return (*self.unbeaten, *best, *self.trade_offs, *self.beaten)
-
-    def __str__(self) -> str:
-        if self.best is None:
-            ahead = f"; best is {self.unbeaten[0].reference}" if self.unbeaten else ""
-            return f"The search has no surviving trial of its own yet{ahead}."
-        count = len(self.beaten) + len(self.trade_offs) + len(self.unbeaten)
-        if count == 0:
-            return f"Best of the search is {self.best.name}; no reference point has a value."
-        return (
-            self._among_trade_offs(self.best, count)
-            if self.front
-            else self._in_one_objective(self.best, count)
-        )
-
-    def _in_one_objective(self, best: Ranked, count: int) -> str:
-        if not self.unbeaten:
-            return f"{best.name.capitalize()} beats {_all(count)}."
-        if not self.beaten:
-            leader = self.unbeaten[0].reference
-            return f"{best.name.capitalize()} is the best of the search, but {leader} is as good or better."
-        names = " nor ".join(str(entry.reference) for entry in self.unbeaten)
-        return (
-            f"{best.name.capitalize()} beats {len(self.beaten)} of {count} reference points, but not {names}."
-        )
-
-    def _among_trade_offs(self, best: Ranked, count: int) -> str:
-        said = self._standing(best)
-        if len(self.beaten) == count:
-            return f"{said} dominates {_all(count)}."
-        if self.beaten:
-            said += f" dominates {len(self.beaten)} of {count} reference points: {_listed(self.beaten)};"
-        elif count == 1:
-            said += " does not dominate the only reference point:"
-        else:
-            said += f" dominates none of {count} reference points:"
-        others = []
-        if self.trade_offs:
-            are = "is as good a trade-off" if len(self.trade_offs) == 1 else "are as good trade-offs"
-            others.append(f"{_listed(self.trade_offs)} {are}")
-        if self.unbeaten:
-            are = "is" if len(self.unbeaten) == 1 else "are"
-            others.append(f"{_listed(self.unbeaten)} {are} as good or better in everything")
-        return f"{said} {'; '.join(others)}."
-
-    def _standing(self, best: Ranked) -> str:
-        name = best.name.capitalize()
-        if self.front == (best,):
-            return name
-        if best in self.front:
-            part = "the knee" if best == self.front[0] else "one"
-            return f"{name}, {part} of {len(self.front)} best trade-offs,"
-        return f"{name}, the best of the search that left weights,"
+def label(metric: str) -> str:
+    """What a person calls a metric of either split."""
+    return LABELS[metric.replace("test_", "val_", 1)]
 
 
 def objectives_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     """What a study minimises, of the content of its `study.json`; the default where that does not say."""
     return tuple(config.get("objectives") or ("val_delta_e", "val_swd"))
+
+
+def photos_of(config: Mapping[str, Any]) -> int:
+    """How many photos the test split of a study has, of the content of its `study.json`; 0 where that does not say."""
+    counts = (config.get("data") or {}).get("counts") or {}
+    return int(counts.get("test") or 0)
 
 
 def better(metric: str, value: float, other: float) -> bool:
@@ -168,12 +100,10 @@ def costs(table: pa.Table, objectives: Sequence[str]) -> np.ndarray:
 
 
 def rank(trials: pa.Table, objectives: Sequence[str]) -> list[Ranked]:
-    """The trials that have a value of every objective, best first.
+    """The complete trials that have a value of every objective, best first; confirmations are left out.
 
     With one objective by its value, ties by number. With several by Pareto level, in the first front the knee first
     (see `results.pareto.order`).
-
-    Left out are trials without a finite value and failed ones: what they reached cannot be had again.
 
     Parameters
     ----------
@@ -188,14 +118,13 @@ def rank(trials: pa.Table, objectives: Sequence[str]) -> list[Ranked]:
         For another objective.
     """
     values = costs(trials, objectives)
-    rows = trials.select(["trial", "reference", "state", "best_epoch", *objectives]).to_pylist()
-    values[[row["state"] == "FAIL" for row in rows]] = np.nan
+    rows = trials.select(["trial", "role", "reference", "state", "best_epoch", *objectives]).to_pylist()
+    values[[row["state"] != "COMPLETE" or row["role"] == "confirmation" for row in rows]] = np.nan
     level = levels(values)
     return [
         Ranked(
             rows[place]["trial"],
             rows[place]["reference"],
-            rows[place]["state"],
             tuple(rows[place][objective] for objective in objectives),
             rows[place]["best_epoch"],
             int(level[place]),
@@ -204,39 +133,27 @@ def rank(trials: pa.Table, objectives: Sequence[str]) -> list[Ranked]:
     ]
 
 
-def against_references(ranking: Iterable[Ranked], objectives: Sequence[str]) -> Verdict:
-    """Compare the best trial that the search proposed, among those with weights, with every reference point.
+def finalists(trials: pa.Table, objectives: Sequence[str], count: int) -> list[Ranked]:
+    """The search's own trials that are worth training once more, at most `count`.
 
-    A reference point that was stopped early counts with the value it reached.
+    With one objective the best. With several the front of the search's own trials: its knee, the best in each
+    objective, then the others, those that balance the objectives first.
 
     Parameters
     ----------
-    ranking
-        As `rank` returns it.
-    objectives
-        The metrics it is ranked by.
+    trials, objectives
+        As of `rank`.
+    count
+        1 or more.
     """
-    ranking = list(ranking)
-    references = [entry for entry in ranking if entry.reference is not None]
-    front = tuple(entry for entry in ranking if entry.level == 0) if len(objectives) > 1 else ()
-    best = next((entry for entry in ranking if entry.reference is None and entry.has_weights), None)
-    if best is None:
-        return Verdict(None, (), tuple(references), front=front)
-    beaten: list[Ranked] = []
-    trade_offs: list[Ranked] = []
-    unbeaten: list[Ranked] = []
-    for entry in references:
-        pairs = list(zip(objectives, best.values, entry.values, strict=True))
-        ahead = any(better(metric, own, other) for metric, own, other in pairs)
-        behind = any(better(metric, other, own) for metric, own, other in pairs)
-        (unbeaten if not ahead else trade_offs if behind else beaten).append(entry)
-    return Verdict(best, tuple(beaten), tuple(unbeaten), tuple(trade_offs), front)
-
-
-def _all(count: int) -> str:
-    return "the only reference point" if count == 1 else f"all {count} reference points"
-
-
-def _listed(entries: Sequence[Ranked]) -> str:
-    *most, last = (str(entry.reference) for entry in entries)
-    return f"{', '.join(most)} and {last}" if most else last
+    own = rank(trials.filter(pc.equal(trials["role"], "search")), objectives)
+    if len(objectives) == 1:
+        return own[:count]
+    front = [entry for entry in own if entry.level == 0]
+    signs = [-1.0 if metric in HIGHER_IS_BETTER else 1.0 for metric in objectives]
+    ends = [
+        min(front, key=lambda entry: sign * entry.values[place])  # noqa: B023
+        for place, sign in enumerate(signs)
+        if front
+    ]
+    return list(dict.fromkeys([*front[:1], *ends, *front]))[:count]

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from results.folder import StudyError, StudyFolder, check_version, open_study
-from results.schema import EPOCHS, TRIALS
+from results.schema import EPOCHS, RESAMPLES, TRIALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,27 @@ def read_trials(study: str | Path | StudyFolder) -> pa.Table:
     """
     folder = study if isinstance(study, StudyFolder) else open_study(study)
     table = read_table(folder.trials, TRIALS)
-    return TRIALS.empty_table() if table is None else table
+    return TRIALS.empty_table() if table is None else _with_roles(table)
+
+
+def _with_roles(trials: pa.Table) -> pa.Table:
+    """The trials with a role each, which none had that version 3 wrote: with a reference's name, it was that."""
+    place = trials.column_names.index("role")
+    derived = pc.if_else(pc.is_valid(trials["reference"]), "reference", "search")
+    return trials.set_column(place, TRIALS.field("role"), pc.coalesce(trials["role"], derived))
+
+
+def read_resamples(study: str | Path | StudyFolder) -> pa.Table:
+    """What the test split's resamples told, by trial and resample; columns as in `results.schema`.
+
+    Raises
+    ------
+    StudyError
+        As `open_study`, and where the table is damaged or of another schema version.
+    """
+    folder = study if isinstance(study, StudyFolder) else open_study(study)
+    table = read_table(folder.resamples, RESAMPLES)
+    return RESAMPLES.empty_table() if table is None else table
 
 
 def read_epochs(study: str | Path | StudyFolder) -> pa.Table:
@@ -91,5 +111,5 @@ def read_table(file: Path, schema: pa.Schema) -> pa.Table | None:
     check_version(file, (table.schema.metadata or {}).get(b"schema_version", b"none").decode())
     for place, field in enumerate(schema):
         if field.name not in table.column_names:
-            table = table.add_column(place, field, pa.nulls(table.num_rows, field.type))
+            table = table.add_column(place, field.with_nullable(True), pa.nulls(table.num_rows, field.type))
     return table

@@ -9,10 +9,13 @@ without another version: in files written before, it is read as null.
 | --- | --- | --- |
 | trial | int64, never null | Optuna's number, from 0 |
 | state | string, never null | RUNNING, COMPLETE, PRUNED (stopped early) or FAIL |
-| reference | string | name of the reference point that this trial is; null for a trial the search proposed |
+| role | string, never null | search, reference (an experiment of the original project) or confirmation |
+| reference | string | name of the reference point that this trial trains; null for a trial the search proposed |
+| seed | int64 | of the initial weights, the order of the data and dropout: the study's, or a confirmation's own |
+| confirms | int64 | the trial that a confirmation trains once more; null for all others |
 | reason | string | why it failed; null otherwise |
 | epochs | int32, never null | finished epochs, from 0 |
-| best_epoch | int32 | the epoch, from 1, whose metrics this row shows and whose weights were kept |
+| best_epoch | int32 | the epoch, from 1, that counts: whose metrics this row shows and whose weights were kept |
 | seconds | float64 | s, training and evaluation together, the sum of its epochs |
 | gpu_seconds | float64 | GPU-seconds, the sum of its epochs; 0 without a GPU |
 | images_per_second | float64 | training images a second |
@@ -27,6 +30,7 @@ without another version: in files written before, it is read as null.
 | val_l1 | float64 | mean absolute difference of the pictures |
 | val_psnr | float64 | dB, higher is better |
 | val_ssim | float64 | -1..1, higher is better |
+| test_... | float64 | the eight metrics on the test split, of the weights that were kept; null unless it was read for them |
 | params.NAME | bool, int64, float64 or string | the value tried; null where a condition excluded it |
 
 A parameter's type is the narrowest that holds all its values: integers beside floats become float64, text
@@ -55,11 +59,27 @@ beside anything else becomes string.
 | device | string | what it trained this epoch on, as above |
 | trainable_encoder_parameters | int64 | as above |
 | timestamp | timestamp[ms, tz=UTC] | when it was recorded |
+
+**resamples.parquet**, a row a trial whose test metrics are known and a resample of the test split's photos, drawn with
+replacement and the same for all trials: what intervals are told by.
+
+| column | type | unit, range |
+| --- | --- | --- |
+| trial | int64, never null | as above |
+| resample | int32, never null | from 0 |
+| test_... | float64 | the study's objectives on these photos; null for the other metrics |
+
+Files of version 3, which knew neither roles nor the test split, are read: what is null there follows from the rest.
 """
+
+from typing import Literal, get_args
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+READABLE = (3, SCHEMA_VERSION)
+Role = Literal["search", "reference", "confirmation"]
+ROLES: tuple[Role, ...] = get_args(Role)
 METRICS = (
     "val_delta_e",
     "val_swd",
@@ -70,6 +90,7 @@ METRICS = (
     "val_psnr",
     "val_ssim",
 )
+TEST_METRICS = tuple(metric.replace("val_", "test_", 1) for metric in METRICS)
 STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL")
 PARAMS = "params."
 
@@ -78,7 +99,10 @@ TRIALS = pa.schema(
     [
         pa.field("trial", pa.int64(), nullable=False),
         pa.field("state", pa.string(), nullable=False),
+        pa.field("role", pa.string(), nullable=False),
         pa.field("reference", pa.string()),
+        pa.field("seed", pa.int64()),
+        pa.field("confirms", pa.int64()),
         pa.field("reason", pa.string()),
         pa.field("epochs", pa.int32(), nullable=False),
         pa.field("best_epoch", pa.int32()),
@@ -88,7 +112,7 @@ TRIALS = pa.schema(
         pa.field("trainable_encoder_parameters", pa.int64()),
         pa.field("node", pa.string()),
         pa.field("device", pa.string()),
-        *(pa.field(metric, pa.float64()) for metric in METRICS),
+        *(pa.field(metric, pa.float64()) for metric in (*METRICS, *TEST_METRICS)),
     ],
     metadata=_VERSION,
 )
@@ -119,6 +143,16 @@ EPOCHS = pa.schema(
     metadata=_VERSION,
 )
 """Columns of every file in `epochs/`."""
+
+RESAMPLES = pa.schema(
+    [
+        pa.field("trial", pa.int64(), nullable=False),
+        pa.field("resample", pa.int32(), nullable=False),
+        *(pa.field(metric, pa.float64()) for metric in TEST_METRICS),
+    ],
+    metadata=_VERSION,
+)
+"""Columns of `resamples.parquet`."""
 
 _OBJECT = ["object", "null"]
 RECORD = {

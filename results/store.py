@@ -10,8 +10,8 @@ to time and then deletes them; where a part and the merged file hold the same ep
 """
 
 from results.folder import StudyError, StudyFolder, find_studies, open_study, read_config
-from results.reader import read_epochs, read_trials
-from results.schema import EPOCHS, METRICS, PARAMS, SCHEMA_VERSION, STATES, TRIALS
+from results.reader import read_epochs, read_resamples, read_trials
+from results.schema import EPOCHS, METRICS, PARAMS, SCHEMA_VERSION, STATES, TEST_METRICS, TRIALS, Role
 from results.writer import StudyWriter, write_file, writing
 
 __all__ = [
@@ -20,7 +20,9 @@ __all__ = [
     "PARAMS",
     "SCHEMA_VERSION",
     "STATES",
+    "TEST_METRICS",
     "TRIALS",
+    "Role",
     "StudyError",
     "StudyFolder",
     "StudyWriter",
@@ -28,6 +30,7 @@ __all__ = [
     "open_study",
     "read_config",
     "read_epochs",
+    "read_resamples",
     "read_trials",
     "write_file",
     "writing",

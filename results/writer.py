@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from results.folder import StudyError, StudyFolder, read_config
-from results.reader import epoch_parts, merge_epochs, read_table, read_trials
-from results.schema import EPOCHS, PARAMS, SCHEMA_VERSION, STATES, TRIALS
+from results.reader import epoch_parts, merge_epochs, read_resamples, read_table, read_trials
+from results.schema import EPOCHS, PARAMS, RESAMPLES, SCHEMA_VERSION, STATES, TRIALS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 SHARE = 1 / 100
 """Of the time that passes, what writing `trials.parquet` may take."""
@@ -130,12 +131,38 @@ class StudyWriter:
             raise StudyError(
                 f"trial {row['trial']}: state is {row['state']!r}, but must be one of {', '.join(STATES)}."
             )
-        known = _known({"epochs": 0, **row})
+        role = "search" if row.get("reference") is None else "reference"
+        known = _known({"epochs": 0, "role": role, **row})
         _trials_table([known])
         self._trials[known["trial"]] = known
         self._pending = True
         if self._allowance.is_left():
             self.flush()
+
+    def record_resamples(self, trial: int, metrics: Mapping[str, Sequence[float]]) -> None:
+        """Write what the resamples of the test split told of a trial, in place of what was there of it.
+
+        Parameters
+        ----------
+        trial
+            Its number.
+        metrics
+            Values by `test_` column of `RESAMPLES`, one a resample.
+
+        Raises
+        ------
+        StudyError
+            Where the table is damaged, the disk is full or the folder cannot be written.
+        """
+        known = read_resamples(self.folder)
+        count = len(next(iter(metrics.values())))
+        columns = {**metrics, "trial": [trial] * count, "resample": range(count)}
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        others = known.filter(pc.not_equal(known["trial"], trial))
+        table = pa.concat_tables([others, _table(rows, RESAMPLES)]).sort_by(
+            [("trial", "ascending"), ("resample", "ascending")]
+        )
+        write_file(self.folder, self.folder.resamples, _parquet(table))
 
     def flush(self) -> None:
         """Write the trials that are pending, if any are.

@@ -6,18 +6,29 @@ from dataclasses import fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from results.store import StudyFolder, open_study, read_config, read_epochs, read_trials
+from results.store import SCHEMA_VERSION, StudyFolder, open_study, read_config, read_epochs, read_trials
 from search.config import NAME_PATTERN, ConfigError, StudyConfig, flag
 from search.earlier import check_earlier
 from search.machine import joins_cluster, this_machine
 from search.plan import Plan, check_fits, make_plan
+from spaces import REFERENCES
 from trainables.data.sources import resolve
 
 _NEEDED = {"gp": ("scipy", "torch"), "cmaes": ("cmaes",)}
 """Packages that searchers need beside what is always installed."""
 LEAST_FREE = 512 * 2**20
 """Bytes on the storage below which a study is not begun: the weights of a few small trials."""
-_MAY_CHANGE = {"storage", "address", "concurrency", "trials", "epochs", "time_budget", "gpu_hours"}
+_MAY_CHANGE = {
+    "storage",
+    "address",
+    "concurrency",
+    "trials",
+    "epochs",
+    "time_budget",
+    "gpu_hours",
+    "confirm",
+    "finalists",
+}
 """Settings with other values of which a study goes on."""
 _WORDS = {
     "encoder_weights": ("auto", "imagenet", "none"),
@@ -101,13 +112,28 @@ def recorded_config(name: str, storage: Path) -> StudyConfig:
             f"--resume is {name!r}, but must be the name of a study: type the name of its folder, and with --storage"
             " where that lies."
         )
-    recorded = StudyConfig.from_record(read_config(open_study(storage.absolute() / name))["config"])
+    folder = open_study(storage.absolute() / name)
+    record = read_config(folder)
+    recorded = StudyConfig.from_record(record["config"])
+    if record["schema_version"] < SCHEMA_VERSION:
+        recorded = _of_today(recorded, folder)
     if recorded.name != name:
         raise ConfigError(
             f"--resume is {name}, but the study.json there is of the study {recorded.name}: rename the folder to"
             " that."
         )
     return replace(recorded, storage=storage.absolute())
+
+
+def _of_today(recorded: StudyConfig, folder: StudyFolder) -> StudyConfig:
+    """The settings of a study in which reference points were among the trials that were asked for."""
+    names = [row["reference"] for row in read_trials(folder).to_pylist() if row["role"] == "reference"]
+    keys = tuple(one.key for one in REFERENCES[str(recorded.model)] if one.name in names)
+    return replace(
+        recorded,
+        references=keys or ("none",),
+        trials=None if recorded.trials is None else max(1, recorded.trials - len(names)),
+    )
 
 
 def extended(recorded: StudyConfig, given: StudyConfig) -> StudyConfig:
@@ -128,16 +154,24 @@ def extended(recorded: StudyConfig, given: StudyConfig) -> StudyConfig:
         )
     folder = study_folder(recorded)
     _check_writable(recorded.storage, folder.path)
-    begun = read_trials(folder)["trial"].to_pylist()
+    trials = [row for row in read_trials(folder).to_pylist() if row["role"] == "search"]
+    begun = len(trials)
     done = max(read_epochs(folder)["epoch"].to_pylist(), default=0)
     for name, now, least, what in (
-        ("trials", given.trials, len(begun), "trials have begun"),
+        ("trials", given.trials, begun, "trials have begun"),
         ("epochs", given.epochs, done, "epochs have been trained of a trial"),
     ):
         if now is not None and now < least:
             raise ConfigError(
                 f"{flag(name)} is {now}, but in the study {recorded.name} {least} {what}: take {least} or more."
             )
+    states = {row["state"] for row in trials}
+    is_over = begun == given.trials and given.epochs == recorded.epochs and "RUNNING" not in states
+    if given.confirm and given.confirm != recorded.confirm and is_over and "COMPLETE" not in states:
+        raise ConfigError(
+            f"--confirm is {given.confirm}, but no trial of the study {recorded.name} was trained to its end, so there is"
+            " none to confirm: take more --trials first."
+        )
     return given
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ray import tune
@@ -18,19 +19,20 @@ from rich.console import Console
 from results.store import StudyError, StudyWriter
 from search.budget import Budget
 from search.config import seconds_of
+from search.confirmation import Confirmations
 from search.earlier import earlier_trials
 from search.failures import Failures
 from search.forgetting import ForgetfulScheduler
 from search.journal import Journal
-from search.live import Display, Lines, Screen
+from search.live import Display, Lines, Screen, say
 from search.machine import Room, cluster
 from search.plan import Plan
+from search.points import Point
 from search.progress import Progress
 from search.proposals import Proposals
 from search.record import Brake, Recorder
 from search.resume import show, take_up
 from search.searcher import OptunaSearcher
-from spaces import Value
 
 _TUNE_FOLDER = ".tune"
 """Tune's own state, which a study does not need once it has ended: the journal and the tables are its record."""
@@ -41,12 +43,13 @@ class End:
     """How a run of a study ended.
 
     `interrupted` by Ctrl-C, or because a budget was `used_up` (which one, for a person): then trials may be left to
-    run. It took `seconds`.
+    run. It took `seconds`, and is recorded in `journal`.
     """
 
     interrupted: bool
     used_up: str | None
     seconds: float
+    journal: Journal
 
 
 def conduct(
@@ -56,7 +59,7 @@ def conduct(
     *,
     title: str,
     trainable: type[tune.Trainable],
-    configure: Callable[[int, dict[str, Value]], dict[str, Any]],
+    configure: Callable[[int, Point], dict[str, Any]],
 ) -> End:
     """Run what of the study is not done yet, on the Ray cluster that this process is connected to.
 
@@ -74,7 +77,7 @@ def conduct(
         Trains a trial: reports `epoch` from 1, `epoch_seconds`, `images_per_second` and the objectives, keeps its
         own state, and goes on from there when it is started again with the same configuration.
     configure
-        Gives, for a trial's number and parameters, what the trainable finds as its configuration's `trial`.
+        Gives, for a trial's number and point, what the trainable finds as its configuration's `trial`.
 
     Raises
     ------
@@ -85,16 +88,16 @@ def conduct(
     journal = Journal(folder.journal, str(config.name), objectives)
     journal.reopen(plan.epochs)
     stopper = plan.stopper()
-    standing = take_up(journal, writer, stopper, plan.space, objectives, plan.epochs)
+    standing = take_up(journal, writer, stopper, plan.space, objectives, plan.epochs, config.seed)
     earlier = earlier_trials(config.warm_start, plan.space, objectives=objectives, epochs=plan.epochs)
     if config.warm_start:
         studies = ", ".join(map(str, config.warm_start))
         standing.notices.append(f"The searcher learns from {len(earlier)} trials of {studies}.")
     for notice in standing.notices:
-        console.print(notice, style="yellow", soft_wrap=True, markup=False, highlight=False)
+        say(console, notice, style="yellow")
 
     progress = Progress(
-        trials=plan.trials,
+        trials=plan.trials + plan.beside,
         epochs=plan.epochs,
         slots=plan.concurrency,
         objectives=objectives,
@@ -133,6 +136,7 @@ def conduct(
         unfinished=standing.unfinished,
         paused=standing.paused,
         configure=configure,
+        confirmations=Confirmations(plan, journal, writer, progress, partial(say, console, style="yellow")),
     )
     room, failures = Room(plan.concurrency_on, cluster), Failures()
     scheduler = ForgetfulScheduler(
@@ -147,6 +151,7 @@ def conduct(
         writer,
         objectives=objectives,
         epochs=plan.epochs,
+        seed=config.seed,
         gpus=plan.gpus_per_trial,
         history={trial.number: standing.history[trial.number] for trial in standing.unfinished},
         display=display,
@@ -154,7 +159,7 @@ def conduct(
         failures=failures,
     )
     # All free slots get a trial at once: what holds new ones back is the searcher.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(plan.trials)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(plan.trials + plan.beside)
     try:
         with brake.on_interrupt(display.stopping), display:
             # Not `Tuner`, which pickles searcher and callbacks to restore them: our record is the journal.
@@ -184,14 +189,15 @@ def conduct(
         interrupted=brake.interrupted,
         used_up=brake.used_up or (None if searcher.all_begun else budget.shortage(0)),
         seconds=progress.seconds,
+        journal=journal,
     )
 
 
 def _goes_on(trial: Trial, failures: Failures, searcher: OptunaSearcher) -> bool:
     """Tell the searcher what becomes of a trial that ended with an error: whether it is to go on."""
-    config, failure = trial.config, failures.judge(trial)
+    failure = failures.judge(trial)
     if failure.goes_on:
-        searcher.take_back(trial.trial_id, config["params"], config["reference"])
+        searcher.take_back(trial.trial_id)
     else:
-        searcher.explain(config["number"], failure.reason)
+        searcher.explain(trial.config["number"], failure.reason)
     return failure.goes_on

@@ -27,6 +27,8 @@ _LEAST = {
     "grace": 1,
     "smoothing": 1,
     "startup": 1,
+    "confirm": 1,
+    "finalists": 1,
 }
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -54,7 +56,8 @@ class StudyConfig:
     """Folder of all studies; on a cluster, one that all its machines share."""
 
     trials: Open[int] = None
-    """Trials to start; a stopped one counts. By default what fits the machine."""
+    """Trials of the search to start; a stopped one counts, references and confirmations do not. By default what fits
+    the machine."""
 
     epochs: Open[int] = None
     """Epochs of a trial that is never stopped. By default what fits the machine."""
@@ -64,6 +67,19 @@ class StudyConfig:
 
     batch_size: int = 16
     """Pictures in a training step."""
+
+    references: Open[tuple[str, ...]] = None
+    """The original project's experiments, which are trained to the last epoch beside the search, to compare with: all,
+    none, or some by name (lambda-100, mobilenetv2, lambda-80, lambda-120; for cnn baseline, dropout, batch-norm). By
+    default all, or as many as fit a small machine."""
+
+    confirm: Open[int] = None
+    """Fresh seeds on which finalists and references are trained once more, before one is said to beat another. By
+    default one where a study that was made smaller for its machine has time for it, otherwise none."""
+
+    finalists: int = 3
+    """Trials to confirm: of the best trade-offs the knee, the best in each objective, then others; with one objective
+    the best."""
 
     time_budget: Open[str] = None
     """Time after which the study ends, such as 90m, 2h or 1d, all its runs together. By default none."""
@@ -220,10 +236,11 @@ class StudyConfig:
                 f"the study was recorded with {', '.join(unknown)}, which this version does not know:"
                 " use the version that study.json names."
             )
-        enqueue = record["enqueue"]
+        enqueue, references = record["enqueue"], record.get("references")
         return cls(
             **{
                 **record,
+                "references": None if references is None else tuple(references),
                 "storage": Path(record["storage"]),
                 "objective": tuple(record["objective"]),
                 "enqueue": None if enqueue is None else Path(enqueue),

@@ -21,7 +21,7 @@ from rich.console import Console
 from results.ranking import objectives_of
 from results.store import StudyError, StudyFolder, open_study, read_config, read_epochs, read_trials
 from search.config import ConfigError
-from search.report import say
+from search.live import say
 
 HOST = "127.0.0.1"
 """This machine alone: the page knows no passwords. From elsewhere it is reached through an ssh tunnel."""

@@ -46,6 +46,13 @@ def check_same(plan: Plan, report: PackReport, pretrained: Pretrained) -> None:
             f"the study {earlier['name']} began with this: {earlier['encoder']['note']}. Now it is: {encoder.note}."
             " Bring back the weights, or start a study of another name."
         )
+    # Studies of version 3 kept no digest of these.
+    known = earlier["encoder"].get("sha256")
+    if known is not None and known != encoder.sha256:
+        raise ConfigError(
+            f"the weights in {encoder.path} have changed since the study {earlier['name']} began, and with them what"
+            " its trials start from: bring back the file as it was, or start a study of another name."
+        )
     if perceptual.sha256 != earlier.get("perceptual", {}).get("sha256"):
         raise ConfigError(
             f"the weights in {perceptual.path} have changed since the study {earlier['name']} began, and with them"

@@ -18,12 +18,10 @@ from trainables.best import Values
 
 SCHEMA_VERSION = 2
 """Of what this module writes beside Optuna's own."""
-REFERENCE = "reference"
-"""User attribute of a trial that is a reference point: its name."""
-POINT = "point"
-"""User attribute of a trial that was tried before anything was proposed: the key of its point."""
 REASON = "reason"
 """User attribute of a trial that failed: why."""
+TEST = "test "
+"""What the study's user attribute begins with that holds a trial's metrics on the test split; its number follows."""
 _VERSION = "schema_version"
 
 
@@ -110,10 +108,25 @@ class Journal:
         values = outcome(epochs, state)
         self.end(number, state if values is not None else TrialState.FAIL, values, reason)
 
+    def measured(self) -> dict[int, dict[str, float]]:
+        """What the test split told of each trial that it was read for, by its number."""
+        attributes = self._storage.get_study_user_attrs(self._study_id)
+        return {
+            int(name.removeprefix(TEST)): values
+            for name, values in attributes.items()
+            if name.startswith(TEST)
+        }
+
+    def measure(self, number: int, metrics: Mapping[str, float]) -> None:
+        """Enter what the test split told of a trial; Optuna lets nothing be added to a trial that has ended."""
+        with self._writing():
+            self._storage.set_study_user_attr(self._study_id, f"{TEST}{number}", dict(metrics))
+
     def reopen(self, epochs: int) -> None:
         """Let the trials that finished before `epochs` go on: their state becomes RUNNING again.
 
-        Optuna never changes a trial that has ended, so the journal is written anew and moved over the old one.
+        What the test split told of them is forgotten. Optuna never changes a trial that has ended, so the journal is
+        written anew and moved over the old one.
         """
         trials = copy.deepcopy(self.trials())
         short = [
@@ -131,6 +144,9 @@ class Journal:
             new = Journal(fresh, self._name, self._objectives)
             for trial in trials:
                 new._storage.create_new_trial(new._study_id, trial)
+            for number, metrics in self.measured().items():
+                if trials[number] not in short:
+                    new.measure(number, metrics)
             fresh.replace(self._path)
             self._open()
 

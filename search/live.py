@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from search.points import Point
 from search.progress import Leader, Progress
 
 LEADERS = 5
@@ -26,7 +27,7 @@ class Display(Protocol):
     def __exit__(self, *_: object) -> None:
         """End, leaving the terminal as it was."""
 
-    def started(self, number: int, reference: str | None, params: Mapping[str, Any]) -> None:
+    def started(self, number: int, point: Point) -> None:
         """Tell that a trial starts or goes on."""
 
     def reported(self, number: int, row: Mapping[str, Any]) -> None:
@@ -64,9 +65,9 @@ class Screen:
         """Give it back."""
         self._live.__exit__(None, None, None)
 
-    def started(self, number: int, reference: str | None, params: Mapping[str, Any]) -> None:
+    def started(self, number: int, point: Point) -> None:
         """Add a row of the running trials."""
-        self._progress.begin(number, reference, dict(params))
+        self._progress.begin(number, point)
 
     def reported(self, number: int, row: Mapping[str, Any]) -> None:
         """Bring the trial's row up to date."""
@@ -123,12 +124,12 @@ class Screen:
         table = _table("running", "epoch", *progress.objectives, "course", "images/s", "parameters")
         for trial in list(progress.running.values())[:RUNNING]:
             table.add_row(
-                trial_name(trial.number, trial.reference),
+                trial_name(trial.number, trial.point.label),
                 f"{trial.epoch}/{progress.epochs}",
                 *(_numbers(trial.values[-1]) if trial.values else [""] * len(progress.objectives)),
                 sparkline([values[-1] for values in trial.values]),
                 f"{trial.images_per_second:.0f}" if trial.values else "",
-                describe(trial.params),
+                describe(trial.point.params),
             )
         if len(progress.running) > RUNNING:
             table.add_row(f"and {len(progress.running) - RUNNING} more")
@@ -136,9 +137,9 @@ class Screen:
 
     def _leaders(self, leaders: list[Leader]) -> RenderableType:
         objectives = self._progress.objectives
-        table = _table("leaders", "epoch", *objectives, *([""] if len(objectives) > 1 else []))
+        table = _table("trained to the end", "epoch", *objectives, *([""] if len(objectives) > 1 else []))
         for place, leader in enumerate(leaders):
-            name = trial_name(leader.number, leader.reference)
+            name = trial_name(leader.number, leader.label)
             # The knee comes first: see `Progress.leaders`.
             mark = ("knee of the front" if place == 0 else "front") if leader.in_front else ""
             cells = (name, str(leader.epoch), *_numbers(leader.values), mark)
@@ -161,11 +162,11 @@ class Lines:
     def __exit__(self, *_: object) -> None:
         """Nothing to give back."""
 
-    def started(self, number: int, reference: str | None, params: Mapping[str, Any]) -> None:
+    def started(self, number: int, point: Point) -> None:
         """Print the trial's parameters."""
-        self._progress.begin(number, reference, dict(params))
-        self._names[number] = trial_name(number, reference)
-        self._print(number, describe(params))
+        self._progress.begin(number, point)
+        self._names[number] = trial_name(number, point.label)
+        self._print(number, describe(point.params))
 
     def reported(self, number: int, row: Mapping[str, Any]) -> None:
         """Print the epoch's metrics, and once a round of epochs how far the study is."""
@@ -206,12 +207,12 @@ class Lines:
         self._console.print("Stopping after the running epochs, ten seconds at most …")
 
     def _print(self, number: int, text: str) -> None:
-        self._console.print(
-            f"{self._names.get(number, trial_name(number, None))}: {text}",
-            soft_wrap=True,
-            markup=False,
-            highlight=False,
-        )
+        say(self._console, f"{self._names.get(number, trial_name(number, None))}: {text}")
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print text as it is, one line however long, so that paths and commands can be copied."""
+    console.print(text, style=style, soft_wrap=True, markup=False, highlight=False)
 
 
 def sparkline(values: list[float], width: int = 16) -> str:
@@ -232,9 +233,9 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def trial_name(number: int, reference: str | None) -> str:
-    """Name a trial by its number and, for a reference point, what that is."""
-    return f"trial {number}" + (f" · {reference}" if reference else "")
+def trial_name(number: int, label: str | None) -> str:
+    """Name a trial by its number and, for one that the search did not propose, what it is."""
+    return f"trial {number}" + (f" · {label}" if label else "")
 
 
 def describe(params: Mapping[str, Any]) -> str:

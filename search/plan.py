@@ -12,7 +12,7 @@ from search.config import ConfigError, StudyConfig
 from search.machine import Machine
 from search.points import Point, read_points
 from search.stopping import Stopper, default_grace, make_stopper
-from spaces import Parameter, SpaceError, fix, reference_points, space_of
+from spaces import REFERENCES, Parameter, ReferencePoint, SpaceError, fix, reference_points, space_of
 from spaces.grid import grid
 
 MOST_GRID_POINTS = 10_000
@@ -30,8 +30,12 @@ class Size:
 
 
 GPU_SIZE = Size(trials=64, epochs=60, image_size=128, settings=())
-CPU_SIZE = Size(trials=12, epochs=8, image_size=64, settings=("width=32",))
+CPU_SIZE = Size(trials=8, epochs=6, image_size=64, settings=("width=32",))
 """Ends in a few minutes on two processors."""
+CPU_SECONDS = 360.0
+"""Of the trainings of a study of `CPU_SIZE`: what would take longer is not confirmed unless it is asked for."""
+SLOTS_PER_REFERENCE = 2
+"""Trials at once for each reference point that a study of `CPU_SIZE` trains."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Plan:
     image_size: int
     gpus_per_trial: float
     grace: int
+    confirm: int
+    confirm_within: float
     space: dict[str, Parameter]
     points: tuple[Point, ...]
     scaled: tuple[str, ...]
@@ -63,7 +69,7 @@ class Plan:
     def concurrency_on(self, machine: Machine) -> int:
         """Trials at once on another machine, such as what the cluster has become meanwhile."""
         slots = machine.slots(self.config.cpus_per_trial, self.gpus_per_trial)
-        return min(self.config.concurrency or slots, slots, self.trials)
+        return min(self.config.concurrency or slots, slots, self.trials + self.beside)
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -71,14 +77,25 @@ class Plan:
         return self.stopper().rungs
 
     @property
+    def references(self) -> tuple[Point, ...]:
+        """The reference points that are trained."""
+        return tuple(point for point in self.points if point.role == "reference")
+
+    @property
+    def beside(self) -> int:
+        """Trials to the last epoch beside the search's, about: references and confirmations."""
+        references = len(self.references)
+        complete = math.ceil(self.trials / self.config.eta ** len(self.rungs))
+        return references + self.confirm * (references + min(self.config.finalists, complete))
+
+    @property
     def expected_epochs(self) -> float | None:
         """Epochs of all trials together, if one in `eta` goes on at each rung; None where that is not the rule."""
         if self.config.scheduler not in {"none", "asha", "asha-promote"}:
             return None
         stretches = pairwise((0, *self.rungs, self.epochs))
-        return self.trials * sum(
-            (end - start) / self.config.eta**rung for rung, (start, end) in enumerate(stretches)
-        )
+        searched = sum((end - start) / self.config.eta**rung for rung, (start, end) in enumerate(stretches))
+        return self.trials * searched + self.beside * self.epochs
 
     def stopper(self) -> Stopper:
         """What decides which trials go on, before it has seen any."""
@@ -129,11 +146,13 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
             space = fix(space, name, value)
         except SpaceError as error:
             raise ConfigError(f"--set {setting}: {error}") from None
-    points = [Point(name, point, name) for name, point in reference_points(config.model, space)]
-    if config.enqueue is not None:
-        points += read_points(config.enqueue, space)
+    # Of a study that fits itself to a small machine all is kept short.
+    brief = not share and config.trials is None and config.epochs is None
+    possible = reference_points(config.model, space)
+    references = _references(config, possible, max(1, slots // SLOTS_PER_REFERENCE) if brief else None)
+    enqueued = [] if config.enqueue is None else read_points(config.enqueue, space)
     if config.searcher == "grid":
-        trials = _grid_trials(config, space, len(points))
+        trials = _grid_trials(config, space, len(enqueued))
     scaled = [
         f"{what} {ours} instead of {theirs} ({flag} {theirs})"
         for what, given, ours, theirs, flag in (
@@ -147,6 +166,9 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
         f"{setting.replace('=', ' ')} instead of any (--set {setting.partition('=')[0]}=64)"
         for setting in _missing(size.settings, config.settings)
     ]
+    left_out = [point.name for point in possible if point not in references and config.references is None]
+    if left_out:
+        scaled.append(f"without the reference points {', '.join(left_out)} (--references all)")
     filled = replace(
         config,
         trials=trials,
@@ -154,6 +176,8 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
         image_size=image_size,
         gpus_per_trial="auto" if is_open else share,
         settings=settings,
+        references=tuple(point.key for point in references) or ("none",),
+        confirm=config.confirm or (1 if brief else None),
     )
     return Plan(
         config=filled,
@@ -164,10 +188,39 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
         image_size=image_size,
         gpus_per_trial=share,
         grace=grace,
+        confirm=config.confirm or int(brief),
+        confirm_within=math.inf if config.confirm else CPU_SECONDS,
         space=space,
-        points=tuple(points[:trials]),
+        points=(*(Point(one.name, one.params, one.name) for one in references), *enqueued[:trials]),
         scaled=tuple(scaled),
     )
+
+
+def _references(
+    config: StudyConfig, possible: Sequence[ReferencePoint], most: int | None
+) -> list[ReferencePoint]:
+    """Those of the possible reference points that were asked for, or the first `most` where that was left open."""
+    asked = config.references
+    if asked is None:
+        return list(possible[:most])
+    words = [word for word in ("all", "none") if word in asked]
+    if words and len(asked) > 1:
+        raise ConfigError(
+            f"--references is {' '.join(asked)}, but {words[0]} stands alone: leave the others out."
+        )
+    if words:
+        return list(possible) if words == ["all"] else []
+    known = [reference.key for reference in REFERENCES[str(config.model)]]
+    keys = [point.key for point in possible]
+    for key in asked:
+        if key not in known:
+            raise ConfigError(f"--references is {key}, but must be all, none, or some of {', '.join(known)}.")
+        if key not in keys:
+            raise ConfigError(
+                f"--references is {key}, but this study's settings or weights do not allow for it: leave it out, or"
+                " change what --set and --encoder-weights say."
+            )
+    return [point for point in possible if point.key in asked]
 
 
 def _grace(config: StudyConfig, epochs: int) -> int:
@@ -182,7 +235,7 @@ def _grace(config: StudyConfig, epochs: int) -> int:
     return config.grace
 
 
-def _grid_trials(config: StudyConfig, space: dict[str, Parameter], points: int) -> int:
+def _grid_trials(config: StudyConfig, space: dict[str, Parameter], enqueued: int) -> int:
     """Trials that it takes to see the whole grid, or as many as were asked for."""
     levels = {name: len(values) for name, values in grid(space).items()}
     count = math.prod(levels.values())
@@ -194,12 +247,12 @@ def _grid_trials(config: StudyConfig, space: dict[str, Parameter], points: int) 
             f"--searcher is grid, but this space has a grid of {count:,} points, but must have {MOST_GRID_POINTS:,}"
             f" or fewer: hold some of {widest} with --set, or take tpe or random."
         )
-    if config.trials is not None and config.trials > count + points:
+    if config.trials is not None and config.trials > count + enqueued:
         raise ConfigError(
-            f"--trials is {config.trials}, but the grid has {count} points beside {points} that come first: take"
-            f" {count + points} or fewer, or leave it out."
+            f"--trials is {config.trials}, but the grid has {count} points beside {enqueued} that come first: take"
+            f" {count + enqueued} or fewer, or leave it out."
         )
-    return config.trials or count + points
+    return config.trials or count + enqueued
 
 
 def check_fits(plan: Plan) -> None:

@@ -1,23 +1,86 @@
-"""What a study tries before anything is proposed: the reference points, and what the user enqueued."""
+"""What is trained besides what a searcher proposes: reference points, what the user enqueued, and confirmations."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from optuna.trial import FrozenTrial
+
+from results.store import Role
 from search.config import ConfigError
 from spaces import Space, Value
+
+REFERENCE = "reference"
+"""User attribute of a journal's trial that is a reference point: its name."""
+POINT = "point"
+"""User attribute of a trial that nobody proposed: the key of its point."""
+SEED = "seed"
+"""User attribute of a confirmation: the seed that it is trained with in place of the study's."""
+CONFIRMS = "confirms"
+"""User attribute of a confirmation: the number of the trial that is trained once more."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """Parameters to be tried first; those that are not given are drawn by the searcher."""
+    """Parameters to be trained; those that are not given are drawn by the searcher."""
 
     key: str
     """Tells it from the study's other points."""
     params: Mapping[str, Value]
     reference: str | None = None
-    """The name of a reference point."""
+    """The name of a reference point; of a confirmation, that of the one it confirms."""
+    seed: int | None = None
+    """What a confirmation is trained with in place of the study's."""
+    confirms: int | None = None
+    """The number of the trial that a confirmation trains once more."""
+
+    @property
+    def role(self) -> Role:
+        """What the trial is for."""
+        if self.confirms is not None:
+            return "confirmation"
+        return "search" if self.reference is None else "reference"
+
+    @property
+    def label(self) -> str | None:
+        """What is said of the trial beside its number; nothing of one that the search proposed."""
+        if self.confirms is None:
+            return self.reference
+        return f"{self.reference or f'trial {self.confirms}'}, seed {self.seed}"
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values, the way back through `Point(**values)`."""
+        return asdict(self)
+
+    @property
+    def attributes(self) -> dict[str, str | int]:
+        """What the journal keeps of it, as a trial's user attributes."""
+        values = {
+            POINT: self.key or None,
+            REFERENCE: self.reference,
+            SEED: self.seed,
+            CONFIRMS: self.confirms,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def confirmation(trial: int, reference: str | None, seed: int, params: Mapping[str, Value]) -> Point:
+    """The point that trains a trial once more, with another seed."""
+    return Point(f"trial {trial} with seed {seed}", params, reference, seed, trial)
+
+
+def point_of(trial: FrozenTrial) -> Point:
+    """The point that a journal's trial is; of one that was proposed or enqueued, its parameters."""
+    attributes = trial.user_attrs
+    return Point(
+        attributes.get(POINT, ""),
+        trial.params,
+        attributes.get(REFERENCE),
+        attributes.get(SEED),
+        attributes.get(CONFIRMS),
+    )
 
 
 def read_points(file: Path, space: Space) -> list[Point]:

@@ -16,13 +16,14 @@ from trainables.data.nearby import digest
 class Encoder:
     """What became of `--encoder-weights`.
 
-    `path` is the file of weights, None for random ones. Where not `available`, the MobileNetV2 encoder is left out
+    `path` is the file of weights and `sha256` a digest of its content, None for random ones. Where not `available`, the MobileNetV2 encoder is left out
     of the study, and `note` says why.
     """
 
     path: str | None
     available: bool
     note: str
+    sha256: str | None = None
 
     @property
     def encoders(self) -> tuple[str, ...]:
@@ -83,7 +84,8 @@ class PretrainedCheck:
             )
         if path is None:
             return Encoder(None, True, "MobileNetV2 encoder with random weights, as asked for")
-        return Encoder(str(path), True, f"MobileNetV2 encoder with the weights of {path.name}")
+        note = f"MobileNetV2 encoder with the weights of {path.name}"
+        return Encoder(str(path), True, note, digest(path))
 
     def _finish_perceptual(self) -> Perceptual:
         path = self._perceptual.finish()

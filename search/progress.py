@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from results.pareto import levels, order
-from trainables.best import Values, dominates, values_of
+from search.points import Point
+from trainables.best import Values, best_epoch, values_of
 
 
 @dataclass
@@ -17,8 +19,7 @@ class Running:
     """A trial that trains or waits at a rung; `values` are its epochs' so far."""
 
     number: int
-    reference: str | None
-    params: dict[str, object]
+    point: Point
     values: list[Values] = field(default_factory=list)
     epoch: int = 0
     images_per_second: float = math.nan
@@ -26,23 +27,13 @@ class Running:
 
 @dataclass(frozen=True)
 class Leader:
-    """A trial's best epoch so far; `in_front` where no other trial's dominates it."""
+    """A trial that was trained to its end, at the epoch that counts; `in_front` where no other one dominates it."""
 
     number: int
-    reference: str | None
+    label: str | None
     values: Values
     epoch: int
     in_front: bool
-
-
-@dataclass
-class _Best:
-    """A trial's best epoch, and the finite epochs that it is the best of."""
-
-    reference: str | None
-    epoch: int = 0
-    values: Values = ()
-    epochs: list[Values] = field(default_factory=list)
 
 
 class Progress:
@@ -68,7 +59,10 @@ class Progress:
         self.running: dict[int, Running] = {}
         self.paused: dict[int, Running] = {}
         self.ended: dict[str, int] = {"COMPLETE": 0, "PRUNED": 0, "FAIL": 0}
-        self._best: dict[int, _Best] = {}
+        self._curves: defaultdict[int, list[tuple[int, Values]]] = defaultdict(list)
+        self._points: dict[int, Point] = {}
+        self._complete: list[int] = []
+        """Those that are compared, in the order in which they ended."""
         self._leaders: list[Leader] | None = None
         self._expected = expected
         self._clock = clock
@@ -77,10 +71,10 @@ class Progress:
         self._epochs_ever = 0
         self._epochs_of_ended = 0
 
-    def begin(self, number: int, reference: str | None, params: dict[str, object]) -> Running:
+    def begin(self, number: int, point: Point) -> Running:
         """Enter a trial that starts, or goes on with the history that it had."""
         waited = self.paused.pop(number, None)
-        self.running[number] = Running(number, reference, params) if waited is None else waited
+        self.running[number] = Running(number, point) if waited is None else waited
         return self.running[number]
 
     def epoch(self, number: int, row: Mapping[str, Any]) -> None:
@@ -90,19 +84,13 @@ class Progress:
         trial.epoch = row["epoch"]
         trial.images_per_second = row["images_per_second"]
         self._epochs_now += 1
-        self.consider(number, trial.reference, row)
+        self.consider(number, trial.point, row)
 
-    def consider(self, number: int, reference: str | None, row: Mapping[str, Any]) -> None:
+    def consider(self, number: int, point: Point, row: Mapping[str, Any]) -> None:
         """Enter an epoch without its trial running, such as one from before a resume."""
         self._epochs_ever += 1
-        values = self._values(row)
-        if not all(map(math.isfinite, values)):
-            return
-        best = self._best.setdefault(number, _Best(reference))
-        if not any(dominates(earlier, values) for earlier in best.epochs):
-            best.epoch, best.values = row["epoch"], values
-            self._leaders = None
-        best.epochs.append(values)
+        self._points[number] = point
+        self._curves[number].append((row["epoch"], self._values(row)))
 
     def pause(self, number: int) -> None:
         """Enter that a running trial waits at a rung."""
@@ -114,6 +102,17 @@ class Progress:
         trial = self.running.pop(number, None) or self.paused.pop(number, None)
         if trial is not None:
             self._epochs_of_ended += trial.epoch
+        if state == "COMPLETE" and self._curves[number] and self._points[number].role != "confirmation":
+            self._complete.append(number)
+            self._leaders = None
+
+    def expect(self, trials: int) -> None:
+        """Enter how many trials it will be in all, once that is known: what has not begun is trained to the end."""
+        self.trials = trials
+        if self._expected is not None:
+            running = sum(self.epochs - trial.epoch for trial in self.running.values())
+            waiting = max(trials - self.trials_ended - len(self.running) - len(self.paused), 0)
+            self._expected = self._epochs_ever + running + waiting * self.epochs
 
     @property
     def seconds(self) -> float:
@@ -132,24 +131,32 @@ class Progress:
         return sum(rate for rate in rates if math.isfinite(rate))
 
     def leaders(self, count: int) -> list[Leader]:
-        """The best trials, best first: by value, or by Pareto level with the knee of the front first."""
+        """The best of the trials that were trained to their end, best first.
+
+        By value, or by Pareto level with the knee of the front first. Confirmations are left out: what they train is
+        there already.
+        """
         if self._leaders is None:
-            # Once for all epochs that came since the last look: the cost of an epoch is that of its own trial.
-            numbers = sorted(self._best)
-            values = np.array([self._best[number].values for number in numbers], float)
+            counted = {number: self._counted(self._curves[number]) for number in sorted(self._complete)}
+            numbers = [number for number, (_, own) in counted.items() if all(map(math.isfinite, own))]
+            values = np.array([counted[number][1] for number in numbers], float)
             values = values.reshape(len(numbers), len(self.objectives))
             front = levels(values) == 0
             self._leaders = [
                 Leader(
-                    numbers[place],
-                    self._best[numbers[place]].reference,
-                    self._best[numbers[place]].values,
-                    self._best[numbers[place]].epoch,
-                    bool(front[place]),
+                    number=numbers[place],
+                    label=self._points[numbers[place]].label,
+                    values=counted[numbers[place]][1],
+                    epoch=counted[numbers[place]][0],
+                    in_front=bool(front[place]),
                 )
                 for place in order(values)
             ]
         return self._leaders[:count]
+
+    @staticmethod
+    def _counted(curve: Sequence[tuple[int, Values]]) -> tuple[int, Values]:
+        return curve[best_epoch([values for _, values in curve])]
 
     @property
     def done(self) -> float:

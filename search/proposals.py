@@ -24,6 +24,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.outcome import epochs_of, outcome
+from search.points import point_of
 from spaces import Space, Value, distributions_of, suggest
 from spaces.grid import grid
 from trainables.best import Values
@@ -54,6 +55,8 @@ class Known:
     """Of the first objective, over its epochs."""
     is_left_out: bool = False
     """Whether the sampler is not shown it, because there are so many."""
+    confirms: bool = False
+    """Whether it only trains another once more: then the search never learns of it."""
 
     def enter(self, epoch: int, values: Values) -> None:
         """Enter an epoch, later than those before."""
@@ -121,10 +124,11 @@ class Proposals:
         """Make known what the journal holds."""
         for trial in trials:
             known = _known(trial)
-            self._enter_changes(known)
             if trial.state == TrialState.RUNNING:
                 self._alive[trial.number] = known
-            self._members.append(known)
+            if not known.confirms:
+                self._enter_changes(known)
+                self._members.append(known)
         self._fill()
 
     @property
@@ -158,11 +162,18 @@ class Proposals:
         self._members.append(known)
         return known
 
+    def follow(self, number: int, params: Mapping[str, Value]) -> Known:
+        """Enter a trial of this number that nobody proposed, and that the sampler is not to be told of."""
+        known = Known(dict(params), distributions_of(self._space, params), {}, confirms=True)
+        self._alive[number] = known
+        return known
+
     def report(self, number: int, epoch: int, values: Values) -> None:
         """Enter an epoch of a running trial."""
         known = self._alive[number]
         known.enter(epoch, values)
-        self._enter_change(known, epoch)
+        if not known.confirms:
+            self._enter_change(known, epoch)
 
     def epochs(self, number: int) -> dict[int, Values]:
         """What a running trial has reported."""
@@ -304,7 +315,12 @@ def _frozen(known: Known) -> FrozenTrial:
 
 
 def _known(trial: FrozenTrial) -> Known:
-    known = Known(dict(trial.params), dict(trial.distributions), dict(trial.system_attrs))
+    known = Known(
+        dict(trial.params),
+        dict(trial.distributions),
+        dict(trial.system_attrs),
+        confirms=point_of(trial).role == "confirmation",
+    )
     for epoch, values in sorted(epochs_of(trial).items()):
         known.enter(epoch, values)
     if trial.state != TrialState.RUNNING:

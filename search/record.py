@@ -18,6 +18,7 @@ from results.store import EPOCHS, METRICS, PARAMS, StudyError, StudyFolder, Stud
 from search.budget import Budget
 from search.failures import Failures
 from search.live import Display
+from search.points import Point
 from trainables.best import best_epoch
 
 
@@ -76,6 +77,8 @@ class Recorder(TrialProgressCallback):
         The metrics by which a trial's best epoch is told.
     epochs
         Of a trial that is not stopped.
+    seed
+        The study's.
     gpus
         Of a trial.
     history
@@ -94,6 +97,7 @@ class Recorder(TrialProgressCallback):
         *,
         objectives: Sequence[str],
         epochs: int,
+        seed: int,
         gpus: float,
         history: Mapping[int, list[dict[str, Any]]],
         display: Display,
@@ -104,6 +108,7 @@ class Recorder(TrialProgressCallback):
         self._objectives = objectives
         self._kept = {"epoch", *objectives, *_TUNES_OWN}
         self._epochs = epochs
+        self._seed = seed
         self._gpus = gpus
         # A trial that fails in its set-up ends without having started.
         self._rows: dict[int, dict[int, dict[str, Any]]] = defaultdict(dict)
@@ -117,7 +122,7 @@ class Recorder(TrialProgressCallback):
         """Enter the trial."""
         number = trial.config["number"]
         self._write_trial(trial, "RUNNING")
-        self._display.started(number, trial.config["reference"], trial.config["params"])
+        self._display.started(number, Point(**trial.config["point"]))
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
@@ -173,9 +178,10 @@ class Recorder(TrialProgressCallback):
         self._display.ended(number, state, reason)
 
     def _write_trial(self, trial: Trial, state: str, reason: str | None = None) -> None:
-        config = trial.config
-        rows = self._rows[config["number"]].values()
-        row = trial_row(config["number"], config["reference"], config["params"], rows, self._objectives)
+        rows = self._rows[trial.config["number"]].values()
+        row = trial_row(
+            trial.config["number"], Point(**trial.config["point"]), rows, self._objectives, self._seed
+        )
         self._writer.record_trial(row | {"state": state, "reason": reason})
 
 
@@ -190,18 +196,24 @@ def clean_up(folder: StudyFolder, number: int, *, stopped: bool) -> None:
 
 def trial_row(
     number: int,
-    reference: str | None,
-    params: Mapping[str, Any],
+    point: Point,
     epochs: Iterable[Mapping[str, Any]],
     objectives: Sequence[str],
+    seed: int,
 ) -> dict[str, Any]:
-    """Sum up a trial's epochs, rows of their table in any order, as a row of `trials.parquet` without its state."""
+    """Sum up a trial's epochs, rows of their table in any order, as a row of `trials.parquet` without its state.
+
+    `seed` is the study's, with which all are trained but confirmations.
+    """
     rows = sorted(epochs, key=lambda one: one["epoch"])
     row: dict[str, Any] = {
         "trial": number,
-        "reference": reference,
+        "role": point.role,
+        "reference": point.reference,
+        "seed": seed if point.seed is None else point.seed,
+        "confirms": point.confirms,
         "epochs": len(rows),
-        **{PARAMS + name: value for name, value in params.items()},
+        **{PARAMS + name: value for name, value in point.params.items()},
     }
     if rows:
         best = rows[best_epoch([[_or_infinity(one.get(name)) for name in objectives] for one in rows])]

@@ -1,5 +1,6 @@
 """What is said before a study and after it: the plan, the ranking, where everything lies and what to type next."""
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,17 +10,19 @@ from rich.table import Table
 from rich.text import Text
 
 from results.effort import Course, DeviceEffort, Savings, by_device, course, savings
-from results.ranking import Ranked, against_references, rank
-from results.store import PARAMS, read_epochs, read_trials
+from results.ranking import Ranked, rank
+from results.store import PARAMS, read_epochs, read_resamples, read_trials
+from results.verdict import FEWEST_PHOTOS, FEWEST_SEEDS, Verdict, judge
 from search.admission import study_folder
 from search.config import StudyConfig
-from search.live import describe, duration
+from search.live import describe, duration, say
 from search.machine import joins_cluster
 from search.packing import Packing
 from search.plan import Plan
 from search.precision import Precision
 from search.pretrained import Pretrained
 from search.study import Outcome
+from search.verdict_tables import print_verdict
 from trainables.data.pack import PackReport
 
 _NAMED = 5
@@ -58,11 +61,19 @@ def print_plan(console: Console, plan: Plan) -> None:
         condition = f" (where {parameter.when[0]} is {parameter.when[1]})" if parameter.when else ""
         table.add_row(name, parameter.describe() + condition)
     console.print(table)
-    references = [point.reference for point in plan.points if point.reference is not None]
+    references = [str(point.reference) for point in plan.references]
     if references:
-        say(console, "first, the original project's experiments: " + ", ".join(references))
+        say(console, "beside it, to the end, the original project's experiments: " + ", ".join(references))
     if len(plan.points) > len(references):
-        say(console, f"then {len(plan.points) - len(references)} enqueued ones, before anything is proposed")
+        say(console, f"first {len(plan.points) - len(references)} enqueued ones, before anything is proposed")
+    if plan.confirm:
+        what = f"up to {plan.config.finalists} finalists" + (" and these experiments" if references else "")
+        say(console, f"then {what} once more on {_seeds(plan)}")
+
+
+def _seeds(plan: Plan) -> str:
+    seeds = f"{plan.confirm} fresh seed{'s' * (plan.confirm > 1)}"
+    return seeds + (", if there is time" if math.isfinite(plan.confirm_within) else "")
 
 
 def print_beginning(
@@ -113,17 +124,17 @@ def print_beginning(
 def print_end(console: Console, outcome: Outcome) -> None:
     """Say who won, against what, what it took, where everything lies, and what can be done with it."""
     trials = read_trials(outcome.folder)
-    objectives = outcome.plan.config.objective
+    objectives, baselines = outcome.plan.config.objective, outcome.baselines
     rows = {row["trial"]: row for row in trials.to_pylist()}
     ranked = rank(trials, objectives)
+    verdict = judge(trials, read_resamples(outcome.folder), objectives, outcome.photos)
     console.print()
-    console.print(_ranking(ranked, rows, outcome.baselines, objectives, wide=console.width >= _WIDE))
+    console.print(_ranking(ranked, rows, baselines, objectives, wide=console.width >= _WIDE))
     for row in rows.values():
         if row["state"] == "FAIL":
             say(console, f"trial {row['trial']} failed: {row['reason']}", style="red")
     console.print()
-    if ranked:
-        say(console, str(against_references(ranked, objectives)), style="bold")
+    print_verdict(console, verdict, baselines)
     epochs = read_epochs(outcome.folder)
     if len(objectives) > 1 and ranked:
         reached = course(trials, epochs, outcome.baselines, objectives)
@@ -141,7 +152,7 @@ def print_end(console: Console, outcome: Outcome) -> None:
         for device in devices:
             say(console, device_line(device))
     console.print()
-    _print_next(console, outcome, best=next((entry.trial for entry in ranked if entry.has_weights), None))
+    _print_next(console, outcome, verdict)
 
 
 def hypervolume_line(reached: Course, objectives: Sequence[str]) -> str:
@@ -182,43 +193,57 @@ def _ranking(
     *,
     wide: bool,
 ) -> Table:
-    """All trials and the baselines, best first; a narrow one leaves out the parameters."""
+    """The trials that were trained to the end and the baselines, best first, then the others, where they stopped.
+
+    A narrow one leaves out the parameters.
+    """
     several = len(objectives) > 1
     metrics = (*objectives, *(metric for metric in _SHOWN if metric not in objectives))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("", justify="right")
-    table.add_column("")
+    table.add_column("validation split")
     for metric in metrics:
         table.add_column(metric, justify="right")
     if several:
         table.add_column("")
-    table.add_column("best epoch", justify="right")
+    table.add_column("epoch", justify="right")
     table.add_column("", style="dim")
     if wide:
         table.add_column("parameters", overflow="fold")
-    trial_lines: list[tuple[str | Text, ...]] = []
-    for place, entry in enumerate(ranked, 1):
-        row = rows[entry.trial]
-        name = Text(f"trial {entry.trial}")
-        if entry.reference:
-            name.append(f" · {entry.reference}", style="cyan")
+
+    def line(place: str, row: Mapping[str, Any], mark: Text, state: str) -> tuple[str | Text, ...]:
+        name = Text(f"trial {row['trial']}")
+        if row["reference"]:
+            name.append(f" · {row['reference']}", style="cyan")
         values = [f"{row[metric]:.3f}" if row[metric] is not None else "" for metric in metrics]
-        mark = [_mark(place, entry)] if several else []
-        epochs = f"{entry.best_epoch} of {row['epochs']}"
-        state = _STATES[entry.state]
-        trial_lines.append((str(place), name, *values, *mark, epochs, state, describe(_varying(row, rows))))
-    baseline_lines: list[tuple[str | Text, ...]] = []
+        epoch = f"{row['best_epoch']} of {row['epochs']}" if row["best_epoch"] else ""
+        return (
+            place,
+            name,
+            *values,
+            *([mark] if several else []),
+            epoch,
+            state,
+            describe(_varying(row, rows)),
+        )
+
+    lines = [
+        line(str(place), rows[entry.trial], _mark(place, entry), "") for place, entry in enumerate(ranked, 1)
+    ]
     for name_of, scores in baselines.items():
         values = [f"{scores[metric]:.3f}" if metric in scores else "" for metric in metrics]
         marked = Text(f"baseline: {name_of}", style="magenta")
-        baseline_lines.append(("", marked, *values, *([""] if several else []), "", "", ""))
-    lines = trial_lines + baseline_lines
+        lines.append(("", marked, *values, *([""] if several else []), "", "", ""))
     if not several:
         # One number places the baselines among the trials; of several each may say something else.
         (objective,) = objectives
         keys = [entry.values[0] for entry in ranked]
         keys += [scores.get(objective, float("inf")) for scores in baselines.values()]
         lines = [lines[place] for place in sorted(range(len(lines)), key=keys.__getitem__)]
+    placed = {entry.trial for entry in ranked}
+    others = [row for number, row in rows.items() if number not in placed and row["role"] != "confirmation"]
+    for row in sorted(others, key=lambda row: -row["epochs"]):
+        lines.append(line("", row, Text(""), _STATES[row["state"]]))
     for cells in lines:
         table.add_row(*cells[: len(table.columns)])
     return table
@@ -240,16 +265,19 @@ def _varying(row: Mapping[str, Any], rows: Mapping[int, Mapping[str, Any]]) -> d
     }
 
 
-def _print_next(console: Console, outcome: Outcome, best: int | None) -> None:
+def _print_next(console: Console, outcome: Outcome, verdict: Verdict) -> None:
     """Print paths and commands, each one that can be typed as it stands."""
     folder = outcome.folder
     study = shlex.quote(str(folder.path))
     commands: list[tuple[str, str]] = []
-    end, config = outcome.end, outcome.plan.config
+    end, config, best = outcome.end, outcome.plan.config, verdict.winner
     if end.used_up:
         commands.append(("go on with twice the budget", f"{resume_command(config)}{_twice(config)}"))
     elif end.interrupted:
         commands.append(("go on", resume_command(config)))
+    elif verdict.best is not None and verdict.doubt and verdict.photos >= FEWEST_PHOTOS:
+        again = f"{resume_command(config)} --confirm {FEWEST_SEEDS}"
+        commands.append((f"confirm it on {FEWEST_SEEDS} fresh seeds", again))
     if best is not None:
         commands.append(
             (
@@ -287,11 +315,6 @@ def resume_command(config: StudyConfig) -> str:
     default = StudyConfig().storage.absolute()
     storage = f" --storage {shlex.quote(str(config.storage))}" if config.storage != default else ""
     return f"python -m search.run --resume {config.name}{storage}"
-
-
-def say(console: Console, text: str, style: str = "") -> None:
-    """Print text as it is, one line however long, so that paths and commands can be copied."""
-    console.print(text, style=style, soft_wrap=True, markup=False, highlight=False)
 
 
 def _print_scaled(console: Console, plan: Plan) -> None:

@@ -6,19 +6,20 @@ ended, the table of epochs what each epoch brought; where one knows something th
 
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from results.store import PARAMS, StudyWriter, read_epochs, read_trials
-from search.journal import POINT, REASON, REFERENCE, Journal
+from search.journal import REASON, Journal
 from search.outcome import epochs_of
+from search.points import Point, confirmation, point_of
 from search.progress import Progress
 from search.record import clean_up, trial_row
 from search.stopping import Decision, Stopper
-from spaces import Space, distributions_of
+from spaces import Space, Value, distributions_of
 from trainables.best import values_of
 
 Row = dict[str, Any]
@@ -46,6 +47,7 @@ def take_up(
     space: Space,
     objectives: Sequence[str],
     epochs: int,
+    seed: int,
 ) -> Standing:
     """Read where the study stands, bring journal and tables to the same, and tell the stopper all of it.
 
@@ -65,7 +67,7 @@ def take_up(
             journal.finish(trial.number, TrialState.COMPLETE if finished else TrialState.PRUNED)
             clean_up(writer.folder, trial.number, stopped=not finished)
     trials = journal.trials()
-    _write_trials(writer, trials, rows, objectives)
+    _write_trials(writer, trials, rows, objectives, seed, journal.measured())
     unfinished = [trial for trial in trials if trial.state == TrialState.RUNNING]
     return Standing(
         rows=events,
@@ -80,9 +82,9 @@ def take_up(
 
 def show(progress: Progress, journal: Journal, rows: Sequence[Row]) -> None:
     """Bring the display to where the study stands."""
-    references = {trial.number: trial.user_attrs.get(REFERENCE) for trial in journal.trials()}
+    points = {trial.number: point_of(trial) for trial in journal.trials()}
     for row in rows:
-        progress.consider(row["trial"], references[row["trial"]], row)
+        progress.consider(row["trial"], points[row["trial"]], row)
     for trial in journal.trials():
         if trial.state != TrialState.RUNNING:
             progress.end(trial.number, trial.state.name)
@@ -117,10 +119,7 @@ def _recover(
             continue
         recovered.append(number)
         params = {name: row[PARAMS + name] for name in space if row.get(PARAMS + name) is not None}
-        attributes = (
-            {} if row["reference"] is None else {REFERENCE: row["reference"], POINT: row["reference"]}
-        )
-        journal.begin(params, distributions_of(space, params), attributes, {})
+        journal.begin(params, distributions_of(space, params), _point(row, params).attributes, {})
     _report_missing(journal, rows, objectives)
     for trial in journal.trials():
         entered = table.get(trial.number)
@@ -135,6 +134,14 @@ def _recover(
     if lost:
         notices.append(f"The parameters of {_named(lost)} are lost, and what was trained with them.")
     return notices
+
+
+def _point(row: Row, params: dict[str, Value]) -> Point:
+    """The point that a row of the trials' table was."""
+    reference = row["reference"]
+    if row["confirms"] is not None:
+        return confirmation(row["confirms"], reference, row["seed"], params)
+    return Point(reference or "", params, reference)
 
 
 def _named(numbers: Sequence[int]) -> str:
@@ -157,7 +164,13 @@ def _replay(
     events: Sequence[Row],
     objectives: Sequence[str],
 ) -> dict[int, Decision]:
-    """Tell the stopper what happened, in order of time; its decisions on unfinished trials' last epochs."""
+    """Tell the stopper what happened to the search's trials, in order of time.
+
+    Gives its decisions on unfinished trials' last epochs.
+    """
+    trials = [trial for trial in trials if point_of(trial).role == "search"]
+    searched = {trial.number for trial in trials}
+    events = [row for row in events if row["trial"] in searched]
     running = {trial.number for trial in trials if trial.state == TrialState.RUNNING}
     last: dict[int, int] = {}
     for row in events:
@@ -182,15 +195,12 @@ def _write_trials(
     trials: Sequence[FrozenTrial],
     rows: dict[int, dict[int, Row]],
     objectives: Sequence[str],
+    seed: int,
+    measured: Mapping[int, Mapping[str, float]],
 ) -> None:
     for trial in trials:
-        row = trial_row(
-            trial.number,
-            trial.user_attrs.get(REFERENCE),
-            trial.params,
-            rows[trial.number].values(),
-            objectives,
-        )
+        row = trial_row(trial.number, point_of(trial), rows[trial.number].values(), objectives, seed)
+        row |= measured.get(trial.number, {})
         reason = trial.user_attrs.get(REASON)
         writer.record_trial(row | {"state": trial.state.name, "reason": reason})
     writer.flush()

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 0, 2 for what cannot be used, 130 after Ctrl-C, 1 if every trial failed."""
     console, errors = Console(), Console(stderr=True)
     from results.store import StudyError
-    from search.report import say
+    from search.live import say
     from trainables.data.sources import DataError
 
     try:

@@ -19,7 +19,10 @@ _LOOKED_AT = 16
 
 
 class StudyScheduler(FIFOScheduler):
-    """A policy of early stopping as Tune's scheduler; trials carry their study's number in their configuration.
+    """A policy of early stopping as Tune's scheduler; trials carry the study's number and role in their configuration.
+
+    The policy is of the search's trials alone: references and confirmations are trained to the end whatever the others
+    do, and take nobody's place at a rung.
 
     A trial that is added and, by the record, paused is added as PAUSED. Trials of the record that ended in an earlier
     run of the study must be made known to the stopper (`forget`, `retire`), or they would be waited for.
@@ -33,7 +36,7 @@ class StudyScheduler(FIFOScheduler):
     concurrency
         Says how many trials may run at the same time, as things are.
     is_exhausted
-        Whether no more trials will be added.
+        Whether no more trials of the search will be added.
     on_failure
         Is called with a trial that failed, before the searcher hears of it, and says whether it is to go on.
     """
@@ -84,6 +87,8 @@ class StudyScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Let the trial go on, pause it or stop it."""
+        if not _is_searched(trial):
+            return str(TrialScheduler.CONTINUE)
         number = trial.config["number"]
         decision = self._stopper.report(number, result["epoch"], self._values(result))
         if decision is Decision.GO_ON:
@@ -103,20 +108,21 @@ class StudyScheduler(FIFOScheduler):
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Enter the last epoch of a trial, which Tune shows to no other method."""
         self._end(trial)
-        if "epoch" in result:
+        if "epoch" in result and _is_searched(trial):
             self._stopper.record(trial.config["number"], result["epoch"], self._values(result))
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Never promote a trial that failed, unless it is to go on: then it is added again."""
         goes_on = self._on_failure(trial)
         self._end(trial)
-        if not goes_on:
+        if not goes_on and _is_searched(trial):
             self._stopper.forget(trial.config["number"])
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
         """Never promote a trial that ended while it was paused or not started yet."""
         self._end(trial)
-        self._stopper.retire(trial.config["number"])
+        if _is_searched(trial):
+            self._stopper.retire(trial.config["number"])
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """Give the promoted trial, if a slot is free; end what is left paused once nothing can promote it."""
@@ -126,7 +132,7 @@ class StudyScheduler(FIFOScheduler):
         number = self._next_promoted()
         if number in self._paused:
             return self._start(number)
-        if number is None and not self._active and self._is_exhausted():
+        if number is None and not any(map(_is_searched, self._active.values())) and self._is_exhausted():
             for trial in list(self._paused.values()):
                 tune_controller.stop_trial(trial)
         return None
@@ -167,3 +173,7 @@ class StudyScheduler(FIFOScheduler):
         self._paused.pop(number, None)
         if self._promoted == number:
             self._promoted = None
+
+
+def _is_searched(trial: Trial) -> bool:
+    return bool(trial.config["role"] == "search")

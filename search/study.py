@@ -8,8 +8,9 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -18,11 +19,14 @@ from results.store import StudyError, StudyFolder, StudyWriter, read_config
 from search.admission import study_folder
 from search.baselines import Baselines, BaselineTask
 from search.config import ConfigError, StudyConfig
+from search.held_out import read_test_split
 from search.identity import check_same, record_of
+from search.live import say
 from search.lock import StudyLock
 from search.machine import cluster, connect, joins_cluster
 from search.packing import Packing, measure_packing
 from search.plan import Plan, check_fits, make_plan
+from search.points import Point
 from search.precision import Precision, PrecisionCheck
 from search.pretrained import Pretrained, PretrainedCheck
 from search.sharing import check_shared
@@ -40,10 +44,11 @@ JOIN_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of a study came to."""
+    """What a run of a study came to; its test split has so many `photos`."""
 
     folder: StudyFolder
     plan: Plan
+    photos: int
     baselines: Baselines
     end: "End"
 
@@ -195,12 +200,23 @@ def _run(plan: Plan, ground: _Ground, writer: StudyWriter, console: Console) -> 
         console,
         title=f"{config.name}: {plan.model} on {ground.report.source}",
         trainable=Trial,
-        configure=lambda number, params: asdict(_trial(plan, ground, folder, number, params)),
+        configure=lambda number, point: asdict(_trial(plan, ground, folder, number, point)),
     )
     found = baselines.get(wait=not end.interrupted) if baselines else record["baselines"]
+    if not end.interrupted:
+        with console.status("Measuring the best on the test split, which nothing has looked at"):
+            found = read_test_split(
+                plan,
+                ground.files.pack,
+                ground.files.encoder,
+                end.journal,
+                writer,
+                found,
+                partial(say, console, style="yellow"),
+            )
     writer.write_config({**record, "baselines": found})
     write_gallery(folder)
-    return Outcome(folder=folder, plan=plan, baselines=found, end=end)
+    return Outcome(folder, plan, ground.report.counts["test"], found, end)
 
 
 def _trial(
@@ -208,18 +224,18 @@ def _trial(
     ground: _Ground,
     folder: StudyFolder,
     number: int,
-    params: dict[str, Any],
+    point: Point,
 ) -> "TrialConfig":
     from trainables.trainable import TrialConfig
 
     return TrialConfig(
         number=number,
         model=plan.model,
-        params=params,
+        params=dict(point.params),
         pack=ground.files.pack,
         epochs=plan.epochs,
         batch_size=plan.config.batch_size,
-        seed=plan.config.seed,
+        seed=plan.config.seed if point.seed is None else point.seed,
         objectives=plan.config.objective,
         encoder_weights=ground.files.encoder,
         perceptual_weights=ground.files.perceptual,

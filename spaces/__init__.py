@@ -6,13 +6,15 @@ from spaces.cnn import cnn
 from spaces.largest import largest_points
 from spaces.parameter import Parameter, Space, SpaceError, Value, complete, distributions_of, fix, suggest
 from spaces.pix2pix import pix2pix
-from spaces.reference import reference_points
+from spaces.reference import REFERENCES, ReferencePoint, reference_points
 
 MODELS = ("pix2pix", "cnn")
 
 __all__ = [
     "MODELS",
+    "REFERENCES",
     "Parameter",
+    "ReferencePoint",
     "Space",
     "SpaceError",
     "Value",

@@ -8,10 +8,20 @@ from spaces.parameter import Space, Value, complete
 
 @dataclass(frozen=True)
 class Reference:
-    """One experiment: its name, and the parameters that make it this experiment."""
+    """One experiment: how it is typed, its name, and the parameters that make it this experiment."""
 
+    key: str
     name: str
     differs: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class ReferencePoint:
+    """One experiment in a space: how it is typed, its name, and its parameters there."""
+
+    key: str
+    name: str
+    params: Mapping[str, Value]
 
 
 COMMON: Mapping[str, Mapping[str, Value]] = {
@@ -43,21 +53,25 @@ COMMON: Mapping[str, Mapping[str, Value]] = {
 
 REFERENCES: Mapping[str, tuple[Reference, ...]] = {
     "cnn": (
-        Reference("CNN baseline", {}),
-        Reference("CNN + dropout 0.2", {"dropout": 0.2}),
-        Reference("CNN + batch normalisation, deeper", {"batch_norm": True, "depth": 4}),
+        Reference("baseline", "CNN baseline", {}),
+        Reference("dropout", "CNN + dropout 0.2", {"dropout": 0.2}),
+        Reference("batch-norm", "CNN + batch normalisation, deeper", {"batch_norm": True, "depth": 4}),
     ),
     "pix2pix": (
-        Reference("Pix2Pix λ 100", {"lambda": 100.0}),
-        Reference("Pix2Pix + MobileNetV2, 20 unfrozen", {"encoder": "mobilenetv2", "unfrozen_layers": 20}),
-        Reference("Pix2Pix λ 80", {"lambda": 80.0}),
-        Reference("Pix2Pix λ 120", {"lambda": 120.0}),
+        Reference("lambda-100", "Pix2Pix λ 100", {"lambda": 100.0}),
+        Reference(
+            "mobilenetv2",
+            "Pix2Pix + MobileNetV2, 20 unfrozen",
+            {"encoder": "mobilenetv2", "unfrozen_layers": 20},
+        ),
+        Reference("lambda-80", "Pix2Pix λ 80", {"lambda": 80.0}),
+        Reference("lambda-120", "Pix2Pix λ 120", {"lambda": 120.0}),
     ),
 }
 
 
-def reference_points(model: str, space: Space) -> list[tuple[str, dict[str, Value]]]:
-    """Name and parameters of each of the model's reference points that can be run in `space`.
+def reference_points(model: str, space: Space) -> list[ReferencePoint]:
+    """Each of the model's reference points that can be run in `space`, the one that matters most first.
 
     What the space holds at one value (the width that fits a machine, say) is taken over; a point whose own
     difference that contradicts is left out. The U-Net is as deep as the image allows, as in the paper.
@@ -70,5 +84,5 @@ def reference_points(model: str, space: Space) -> list[tuple[str, dict[str, Valu
         completed = complete(point, space)
         possible = all(space[name].allows(value) for name, value in completed.items())
         if possible and all(completed.get(name) == value for name, value in reference.differs.items()):
-            points.append((reference.name, completed))
+            points.append(ReferencePoint(reference.key, reference.name, completed))
     return points

@@ -16,6 +16,31 @@ class PhotoError(ValueError):
     """An array that is no photo."""
 
 
+def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
+    """Rebuild the generator that `Loop.export` wrote, and give what was written with it: model, params, and so on.
+
+    Raises
+    ------
+    CheckpointError
+        The file is damaged or no exported model.
+    """
+    arrays, metadata = checkpoint.load(path)
+    if metadata.get("kind") != "model":
+        raise CheckpointError(
+            f"{path} is a {metadata.get('kind')}, but must be a model: take a file that was exported."
+        )
+    try:
+        params = params_of(metadata["model"], metadata["params"])
+        generator = build_generator(params, metadata["image_size"], seed=0)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} describes no model that this program builds ({error}): take the version of the program that"
+            " wrote it, or another file."
+        ) from error
+    checkpoint.assign({"generator": generator.network.weights}, arrays, path)
+    return generator, metadata
+
+
 class Colorizer:
     """An exported generator, ready to colour photos.
 
@@ -33,28 +58,14 @@ class Colorizer:
 
     @classmethod
     def load(cls, path: Path) -> "Colorizer":
-        """Rebuild the generator that `Loop.export` wrote.
+        """Make one of what `Loop.export` wrote.
 
         Raises
         ------
         CheckpointError
             The file is damaged or no exported model.
         """
-        arrays, metadata = checkpoint.load(path)
-        if metadata.get("kind") != "model":
-            raise CheckpointError(
-                f"{path} is a {metadata.get('kind')}, but must be a model: take a file that was exported."
-            )
-        try:
-            params = params_of(metadata["model"], metadata["params"])
-            generator = build_generator(params, metadata["image_size"], seed=0)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"{path} describes no model that this program builds ({error}): take the version of the program that"
-                " wrote it, or another file."
-            ) from error
-        checkpoint.assign({"generator": generator.network.weights}, arrays, path)
-        return cls(generator, metadata)
+        return cls(*load_generator(path))
 
     def colorize(self, photo: np.ndarray) -> np.ndarray:
         """Colour one photo, whatever its size.

@@ -99,7 +99,7 @@ class Loop(ABC):
         self._validation = pack.indices("validation")
         self._batch_size = min(training.batch_size, len(self._train))
         self._images = _on_device(pack)
-        self._evaluator = _evaluator(pack, training.seed, training.encoder_weights)
+        self._evaluator = _evaluator(pack, training.encoder_weights)
         self._steps = self._many(self.step)
         self._picture = tf.function(
             self._colour_rows, input_signature=[tf.TensorSpec([None], tf.int64)], autograph=False
@@ -119,7 +119,6 @@ class Loop(ABC):
         """
         self.training = training
         self.epoch = 0
-        self._evaluator = _evaluator(self.pack, training.seed, training.encoder_weights)
         self._reset()
 
     @abstractmethod
@@ -292,10 +291,10 @@ def _on_device(pack: Pack) -> tf.Tensor:
 
 
 @lru_cache(maxsize=1)
-def _evaluator(pack: Pack, seed: int, encoder_weights: Path | None) -> Evaluator:
+def _evaluator(pack: Pack, encoder_weights: Path | None) -> Evaluator:
     """Measuring a split takes a second to prepare, the same for every loop on it."""
     features = None if encoder_weights is None else feature_extractor(encoder_weights)
-    return Evaluator(pack.images[pack.indices("validation")], seed=seed, features=features)
+    return Evaluator(pack.images[pack.indices("validation")], seed=pack.seed, features=features)
 
 
 def forget_loops() -> None:

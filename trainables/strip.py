@@ -9,21 +9,22 @@ import numpy as np
 from PIL import Image
 
 from trainables.data.pack import Pack
+from trainables.data.split import Part
 
 PHOTOS = 8
 GAP = 4
 """Pixels of white between pictures."""
 
 
-def strip_photos(pack: Pack) -> np.ndarray:
-    """Rows of the pack that every trial shows: validation photos of as many classes as there are, int64 [k], k <= 8.
+def strip_photos(pack: Pack, part: Part = "validation") -> np.ndarray:
+    """Rows of the pack that every trial shows: photos of a part, of as many classes as there are, int64 [k], k <= 8.
 
     The first of each class comes before the second of any, so that the same data set gives the same photos.
     """
-    validation = pack.indices("validation")
-    labels = pack.labels[validation]
+    rows = pack.indices(part)
+    labels = pack.labels[rows]
     rank = np.array([np.count_nonzero(labels[:place] == label) for place, label in enumerate(labels)])
-    by_turn = validation[np.lexsort((labels, rank))]
+    by_turn = rows[np.lexsort((labels, rank))]
     classes = int(np.count_nonzero(rank == 0))
     if classes <= PHOTOS:
         return by_turn[:PHOTOS]
@@ -47,6 +48,12 @@ def strip(outputs: np.ndarray, truths: np.ndarray) -> Image.Image:
         for column, picture in enumerate(pictures):
             sheet.paste(Image.fromarray(picture), (column * step, row * step))
     return sheet
+
+
+def rows_of(sheet: Image.Image) -> list[Image.Image]:
+    """The three rows of a strip: gray, the model's pictures, the photos."""
+    size = (sheet.height - 2 * GAP) // 3
+    return [sheet.crop((0, top, sheet.width, top + size)) for top in (0, size + GAP, 2 * (size + GAP))]
 
 
 def save_strip(sheet: Image.Image, path: Path) -> None:

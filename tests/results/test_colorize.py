@@ -24,6 +24,7 @@ def weights(tmp_path_factory) -> Path:
         path=Path("memory.arrow"),
         fingerprint="0",
         source="single colours",
+        seed=0,
         images=np.broadcast_to(colours, (32, 32, 32, 3)).copy(),
         labels=np.zeros(32, np.int64),
         classes=("colour",),

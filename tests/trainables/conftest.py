@@ -31,6 +31,7 @@ def make_pack() -> MakePack:
             path=Path("memory.arrow"),
             fingerprint=f"{images.astype(np.int64).sum():x}",
             source="shaded colours",
+            seed=0,
             images=images,
             labels=np.zeros(n, np.int64),
             classes=("shade",),

@@ -19,7 +19,7 @@ from trainables.params import params_of
 size, count = 64, 96
 rng = np.random.default_rng(0)
 pack = Pack(
-    path=Path("noise"), fingerprint="noise", source="noise",
+    path=Path("noise"), fingerprint="noise", source="noise", seed=0,
     images=rng.integers(0, 256, (count, size, size, 3), np.uint8), labels=np.zeros(count, np.int64),
     classes=("noise",), names=("noise",) * count, split=(np.arange(count) >= 64).astype(np.int8),
 )

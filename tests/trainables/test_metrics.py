@@ -321,3 +321,128 @@ def test_the_kernel_distance_of_nan_pictures_is_nan(made: np.ndarray, features: 
     measured = Evaluator(made[:3], seed=0, features=features)(np.full((3, 32, 32, 3), math.nan, np.float32))
     assert tuple(measured) == METRICS
     assert math.isnan(measured["val_kid"])
+
+
+def drawn(count: int, resamples: int) -> np.ndarray:
+    return np.random.default_rng(8).multinomial(count, [1 / count] * count, size=resamples)
+
+
+def test_a_resample_of_every_photo_once_has_the_numbers_of_the_whole(
+    made: np.ndarray, features: FeatureExtractor
+) -> None:
+    evaluate = Evaluator(made, seed=0, features=features)
+    pictures = recoloured(made, saturation=0.6, noise=8 / 255)
+    resampled = evaluate.resampled(pictures, np.ones((3, 40), int))
+    assert tuple(resampled) == METRICS
+    for name, value in evaluate(pictures).items():
+        assert resampled[name].dtype == np.float64
+        assert resampled[name] == pytest.approx([value] * 3, rel=1e-6)
+
+
+def test_a_resample_has_the_means_of_a_set_that_repeats_its_photos(made: np.ndarray) -> None:
+    truth, pictures = made[:7], color.to_uint8(recoloured(made[:7], turn=50)).numpy()
+    draws = drawn(7, 5)
+    resampled = Evaluator(truth, seed=0).resampled(pictures, draws)
+    for resample, counts in enumerate(draws):
+        rows = np.repeat(np.arange(7), counts)
+        repeated = Evaluator(truth[rows], seed=0)(pictures[rows])
+        for name in set(WITHOUT_KID) - {"val_swd"}:
+            assert resampled[name][resample] == pytest.approx(repeated[name], rel=1e-5), name
+
+
+def test_a_resample_has_the_sliced_distance_of_a_set_that_repeats_its_photos() -> None:
+    """Of plain photos, whose patches are the same at all places, since a set that repeats them draws others."""
+    rng = np.random.default_rng(3)
+    truth, pictures = np.broadcast_to(
+        rng.integers(256, size=(2, 9, 1, 1, 3), dtype=np.uint8), (2, 9, 20, 20, 3)
+    )
+    # More than are worked on at a time.
+    draws = drawn(9, 70)
+    resampled = Evaluator(truth, seed=0).resampled(pictures, draws)["val_swd"]
+    for resample in (0, 1, 31, 32, 69):
+        rows = np.repeat(np.arange(9), draws[resample])
+        repeated = Evaluator(truth[rows], seed=0)(pictures[rows])["val_swd"]
+        assert resampled[resample] == pytest.approx(repeated, rel=1e-5)
+    assert resampled.std() > 0.1 * resampled.mean()
+
+
+def test_a_resample_has_the_kernel_distance_over_pairs_of_unlike_photos(
+    made: np.ndarray, features: FeatureExtractor
+) -> None:
+    pictures = color.to_uint8(recoloured(made, turn=90)).numpy()[:6]
+    own, true = (features(tf.cast(x, tf.float32) / 255).numpy().astype(float) for x in (pictures, made[:6]))
+    varies = true.std(axis=0) > 1e-6
+    own, true = ((x - true.mean(axis=0))[:, varies] / true.std(axis=0)[varies] for x in (own, true))
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> float:
+        return (x @ y / len(x) + 1) ** 3
+
+    photos = [0, 1, 1, 3, 3, 3]
+    pairs = [(i, j) for i in photos for j in photos if i != j]
+    expected = np.mean(
+        [kernel(own[i], own[j]) + kernel(true[i], true[j]) - 2 * kernel(own[i], true[j]) for i, j in pairs]
+    )
+    evaluate = Evaluator(made[:6], seed=0, features=features)
+    resampled = evaluate.resampled(pictures, np.array([[1, 2, 0, 3, 0, 0], [0, 0, 6, 0, 0, 0]]))
+    assert resampled["val_kid"][0] == pytest.approx(expected, rel=1e-4)
+    assert math.isnan(resampled["val_kid"][1]), "one photo alone makes no pair"
+    assert all(np.isfinite(resampled[name]).all() for name in WITHOUT_KID)
+
+
+def test_photos_that_are_not_drawn_have_no_say(made: np.ndarray) -> None:
+    draws = np.repeat([[2, 0]], 20, axis=1)
+    pictures = color.to_uint8(recoloured(made, saturation=0.5)).numpy()
+    others = np.concatenate([pictures[:20], np.zeros_like(pictures[20:])])
+    evaluate = Evaluator(made, seed=0)
+    whole, changed = evaluate(pictures), evaluate(others)
+    resampled, again = evaluate.resampled(pictures, draws), evaluate.resampled(others, draws)
+    for name in WITHOUT_KID:
+        assert whole[name] != pytest.approx(changed[name], rel=0.01)
+        assert resampled[name] == pytest.approx(again[name], rel=1e-5)
+
+
+def test_the_photos_themselves_have_no_error_on_any_resample(truth: np.ndarray) -> None:
+    resampled = Evaluator(truth, seed=0).resampled(truth, drawn(len(truth), 4))
+    assert resampled["val_ssim"] == pytest.approx(np.ones(4))
+    assert resampled["val_psnr"] == pytest.approx(np.full(4, PSNR_CEILING))
+    assert all(not resampled[name].any() for name in WITHOUT_KID if name not in ("val_ssim", "val_psnr"))
+
+
+def test_resamples_lie_around_the_value_of_the_whole(photos: np.ndarray) -> None:
+    evaluate = Evaluator(photos, seed=0)
+    pictures = recoloured(photos, saturation=0.5)
+    resampled = evaluate.resampled(pictures, drawn(100, 50))
+    for name, value in evaluate(pictures).items():
+        # A mean of 50 is a seventh of their deviation off; four of these, and the bias of a distance of sets.
+        assert resampled[name].mean() == pytest.approx(value, abs=0.8 * resampled[name].std())
+        assert 0 < resampled[name].std() < 0.2 * value
+
+
+def test_pictures_with_a_bad_value_are_nan_on_every_resample(made: np.ndarray) -> None:
+    pictures = recoloured(made, saturation=0.9).numpy()
+    pictures[3, 0, 31, 2] = math.nan
+    resampled = Evaluator(made, seed=0).resampled(pictures, drawn(40, 2))
+    assert tuple(resampled) == WITHOUT_KID
+    assert all(values.shape == (2,) and np.isnan(values).all() for values in resampled.values())
+
+
+@pytest.mark.parametrize(
+    ("draws", "message"),
+    [
+        (np.ones((2, 39), int), r"int64 \[2, 39\].*integers \[b, 40\].*one row for each"),
+        (np.ones(40, int), r"int64 \[40\].*integers \[b, 40\]"),
+        (np.ones((2, 40)), r"float64 \[2, 40\].*integers \[b, 40\]"),
+        (np.repeat([[1], [2]], 40, axis=1), "sum to 40 to 80.*sum to 40, the number of photos.*multinomial"),
+        (np.array([[3, -1] + [1] * 38]), "down to -1.*0 or more"),
+    ],
+)
+def test_draws_of_another_shape_type_or_sum_are_refused(
+    made: np.ndarray, draws: np.ndarray, message: str
+) -> None:
+    with pytest.raises(MetricsError, match=message):
+        Evaluator(made, seed=0).resampled(made, draws)
+
+
+def test_resamples_refuse_pictures_as_a_call_does(made: np.ndarray) -> None:
+    with pytest.raises(MetricsError, match=r"\[39, 32, 32, 3\].*one picture for each"):
+        Evaluator(made, seed=0).resampled(made[:39], drawn(40, 2))

@@ -45,6 +45,8 @@ class Pack:
     fingerprint: str
     source: str
     """What a person would call the data it was built from: "drawn birds", "/data/birds"."""
+    seed: int
+    """Of the split, and of where pictures are measured, so that trainings with other seeds are measured alike."""
     images: np.ndarray = field(repr=False)
     """uint8 [n, size, size, 3], RGB."""
     labels: np.ndarray = field(repr=False)
@@ -318,6 +320,7 @@ def _as_pack(batch: pa.RecordBatch, path: Path) -> Pack:
         path=path,
         fingerprint=metadata["fingerprint"],
         source=metadata["source"],
+        seed=int(metadata["seed"]),
         images=pixels.reshape(len(batch), size, size, 3),
         labels=batch.column("label").to_numpy(),
         classes=tuple(json.loads(metadata["classes"])),

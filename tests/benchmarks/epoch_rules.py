@@ -1,0 +1,159 @@
+"""Which epoch of a training counts: rules compared on trainings that were measured on the test split after every epoch.
+
+    python tests/benchmarks/epoch_rules.py
+
+prints the README's table from `results/evidence/held-out.parquet`. What that holds was recorded with
+
+    python tests/benchmarks/epoch_rules.py --photos PHOTOS --encoder-weights WEIGHTS
+
+which adds the trainings that are not there yet: the reference points on three seeds each, and configurations drawn as a
+study draws them. With the defaults, on two processors, it takes about half an hour.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tyro
+
+from spaces import Value, fix, reference_points, space_of, suggest
+
+TABLE = Path(__file__).parents[2] / "results" / "evidence" / "held-out.parquet"
+OBJECTIVES = ("delta_e", "swd")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Compare rules for the epoch that counts, after recording trainings if photos are named."""
+
+    photos: str | None = None
+    """What `--data` of `python -m search.run` takes; without it nothing is recorded."""
+
+    encoder_weights: Path | None = None
+    """File of MobileNetV2 weights."""
+
+    table: Path = TABLE
+    """Where the recorded trainings lie."""
+
+    epochs: int = 12
+    image_size: int = 32
+    width: int = 16
+    drawn: int = 30
+    seeds: int = 3
+    processes: int = len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training to record; without a name its configuration was drawn."""
+
+    number: int
+    name: str | None
+    params: dict[str, Value]
+    seed: int
+
+
+def trainings(settings: Settings) -> Iterator[Training]:
+    """All that are to be recorded: reference points and drawn configurations in turn, so that either may be few."""
+    space = fix(space_of("pix2pix", settings.image_size, ("unet", "mobilenetv2")), "width", str(settings.width))
+    references = [
+        (point.name, dict(point.params), 100 + seed)
+        for seed in range(settings.seeds)
+        for point in reference_points("pix2pix", space)
+    ]
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = [(None, suggest(study.ask(), space), 100) for _ in range(settings.drawn)]
+    queues: list[list[tuple[str | None, dict[str, Value], int]]] = [references, drawn]
+    number = 0
+    while any(queues):
+        for queue in queues:
+            if queue:
+                name, params, seed = queue.pop(0)
+                yield Training(number, name, params, seed)
+                number += 1
+
+
+def train(settings: Settings, training: Training, pack: Path) -> list[dict[str, object]]:
+    """The rows of one training, an epoch each: all metrics on both splits."""
+    from trainables import hardware
+
+    if not getattr(train, "configured", False):
+        hardware.configure(1, 0)
+        train.configured = True  # type: ignore[attr-defined]
+    from trainables.data.pack import open_pack
+    from trainables.loop import DivergedError, forget_loops, make_loop
+    from trainables.loop import Training as Settled
+    from trainables.metrics import Evaluator
+    from trainables.params import params_of
+
+    forget_loops()
+    opened = open_pack(pack)
+    parts = {part: opened.indices(part) for part in ("validation", "test")}
+    # Not the loop's own evaluator, which would take the kernel inception distance of every epoch.
+    evaluators = {part: Evaluator(opened.images[rows], seed=0) for part, rows in parts.items()}
+    loop = make_loop(
+        Settled(
+            params_of("pix2pix", training.params),
+            batch_size=16,
+            seed=training.seed,
+            epochs=settings.epochs,
+            encoder_weights=settings.encoder_weights,
+        ),
+        opened,
+    )
+    rows = []
+    for epoch in range(1, settings.epochs + 1):
+        try:
+            loop.train_epoch()
+        except DivergedError:
+            break
+        on_validation, on_test = (evaluators[part](loop.pictures(rows)) for part, rows in parts.items())
+        rows.append(
+            {
+                "training": training.number,
+                "reference": training.name,
+                "seed": training.seed,
+                "params": json.dumps(training.params),
+                "epoch": epoch,
+                **on_validation,
+                **{name.replace("val_", "test_"): value for name, value in on_test.items()},
+            }
+        )
+    return rows
+
+
+def record(settings: Settings) -> None:
+    """Record what is missing in the table; it is written after each training."""
+    from trainables.data.pack import build_pack
+
+    rows = pq.read_table(settings.table).to_pylist() if settings.table.exists() else []
+    done = {row["training"] for row in rows}
+    missing = [training for training in trainings(settings) if training.number not in done]
+    cache = Path("~/.cache/colorization-search").expanduser()
+    pack = build_pack(settings.photos, settings.image_size, seed=0, cache=cache).path
+    with ProcessPoolExecutor(
+        settings.processes, mp_context=get_context("spawn"), max_tasks_per_child=8
+    ) as pool:
+        jobs = [pool.submit(train, settings, training, pack) for training in missing]
+        for job in jobs:
+            rows += job.result()
+            settings.table.parent.mkdir(parents=True, exist_ok=True)
+            temporary = settings.table.with_name(f".{settings.table.name}.tmp")
+            pq.write_table(pa.Table.from_pylist(rows), temporary, compression="zstd")
+            temporary.replace(settings.table)
+            print(f"{len({row['training'] for row in rows})} trainings", flush=True)
+
+
+if __name__ == "__main__":
+    settings = tyro.cli(Settings)
+    if settings.photos is not None:
+        record(settings)
