@@ -6,10 +6,12 @@ import base64
 import io
 import math
 from html import escape
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from results.ranking import LABELS
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Curves = dict[int, list[tuple[int, float]]]
 """Epochs and values by trial."""

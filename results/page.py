@@ -44,7 +44,9 @@ tbody tr.best th, tbody tr.best td { font-weight: 650; }
 tbody tr.baseline { color: var(--soft); }
 th:first-child { position: sticky; left: 0; background: var(--card); }
 td.objective, th.objective { background: var(--well); color: var(--ink); }
-.figure { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 10px; margin: 12px 0; }
+.figure {
+  background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 10px; margin: 12px 0;
+}
 .figure svg { display: block; width: 100%; height: auto; max-height: 520px; }
 .photos { min-width: 640px; margin: 16px 0; }
 .photos .row { display: grid; grid-template-columns: 180px minmax(0, 1fr); align-items: center; margin-bottom: 4px; }

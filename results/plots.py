@@ -42,7 +42,7 @@ BASELINE_MARKERS = {"gray": "X", "mean chroma": "P"}
 
 
 def ranking(trials: pa.Table, baselines: Baselines, objectives: Sequence[str]) -> Figure:
-    """Bars of each objective of the complete trials, best on top; reference points are hatched, baselines dashed lines.
+    """Bars of each objective, complete trials alone, best on top; references are hatched, baselines dashed lines.
 
     Of several objectives the front comes first, the knee at its head; their names say so.
     """

@@ -69,7 +69,7 @@ def objectives_of(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def photos_of(config: Mapping[str, Any]) -> int:
-    """How many photos the test split of a study has, of the content of its `study.json`; 0 where that does not say."""
+    """Photos in a study's test split, of the content of its `study.json`; 0 where that does not say."""
     counts = (config.get("data") or {}).get("counts") or {}
     return int(counts.get("test") or 0)
 
@@ -150,10 +150,9 @@ def finalists(trials: pa.Table, objectives: Sequence[str], count: int) -> list[R
     if len(objectives) == 1:
         return own[:count]
     front = [entry for entry in own if entry.level == 0]
-    signs = [-1.0 if metric in HIGHER_IS_BETTER else 1.0 for metric in objectives]
-    ends = [
-        min(front, key=lambda entry: sign * entry.values[place])  # noqa: B023
-        for place, sign in enumerate(signs)
-        if front
-    ]
-    return list(dict.fromkeys([*front[:1], *ends, *front]))[:count]
+    if not front:
+        return []
+    reached = np.array([entry.values for entry in front])
+    signs = np.array([-1.0 if metric in HIGHER_IS_BETTER else 1.0 for metric in objectives])
+    ends = [front[place] for place in (signs * reached).argmin(axis=0)]
+    return list(dict.fromkeys([front[0], *ends, *front]))[:count]

@@ -30,7 +30,7 @@ without another version: in files written before, it is read as null.
 | val_l1 | float64 | mean absolute difference of the pictures |
 | val_psnr | float64 | dB, higher is better |
 | val_ssim | float64 | -1..1, higher is better |
-| test_... | float64 | the eight metrics on the test split, of the weights that were kept; null unless it was read for them |
+| test_... | float64 | the eight metrics on the test split; null for trials that it was not read for |
 | params.NAME | bool, int64, float64 or string | the value tried; null where a condition excluded it |
 
 A parameter's type is the narrowest that holds all its values: integers beside floats become float64, text
@@ -60,8 +60,8 @@ beside anything else becomes string.
 | trainable_encoder_parameters | int64 | as above |
 | timestamp | timestamp[ms, tz=UTC] | when it was recorded |
 
-**resamples.parquet**, a row a trial whose test metrics are known and a resample of the test split's photos, drawn with
-replacement and the same for all trials: what intervals are told by.
+**resamples.parquet**, a row a trial whose test metrics are known and a resample of the test split's photos, drawn
+with replacement and the same for all trials: what intervals are told by.
 
 | column | type | unit, range |
 | --- | --- | --- |

@@ -141,11 +141,8 @@ class Verdict:
         said = (
             "" if winner is None or winner.reference is None else f" By validation the best is {winner.name}."
         )
-        return (
-            f"Trained anew on {self.seeds} fresh seeds and measured on {self.photos} photos that nothing was chosen by: "
-            + " ".join(told)
-            + said
-        )
+        how = f"Trained anew on {self.seeds} fresh seeds and measured on {self.photos} photos"
+        return f"{how} that nothing was chosen by: {' '.join(told)}{said}"
 
     def _told(self, finalist: Contender) -> str:
         relations: dict[str, list[str]] = defaultdict(list)
@@ -196,10 +193,11 @@ def judge(trials: pa.Table, resamples: pa.Table, objectives: Sequence[str], phot
         if photos >= FEWEST_PHOTOS and min(one.fresh, other.fresh) >= FEWEST_SEEDS
         if measures.can_compare(one.trial, other.trial)
     )
+    front = [entry.trial for entry in ranking if entry.level == 0]
     standing = ""
-    front = sum(entry.level == 0 for entry in ranking)
-    if own and len(objectives) > 1 and front > 1 and ranking[0].trial == own[0].trial:
-        standing = f"the knee of {front} best trade-offs"
+    if own and len(objectives) > 1 and len(front) > 1 and own[0].trial in front:
+        part = "the knee" if own[0].trial == front[0] else "one"
+        standing = f"{part} of {len(front)} best trade-offs"
     # A reference point that an earlier version stopped left no weights of its own.
     fresh = [
         number if rows[number]["state"] == "COMPLETE" else again[number][0]

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from io import StringIO
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from results.curves import data_uri, number
 from results.ranking import HIGHER_IS_BETTER, label
 from results.store import METRICS, TEST_METRICS, StudyFolder
-from results.verdict import Contender, Verdict
 from trainables.strip import rows_of
+
+if TYPE_CHECKING:
+    from results.verdict import Contender, Verdict
 
 BASELINES = {"gray": "gray copied", "mean chroma": "true mean chroma (an oracle)"}
 
@@ -100,8 +103,8 @@ def _differences(verdict: Verdict) -> str:
         for one in verdict.comparisons
     )
     return (
-        '<p class="soft">Finalist less reference point, with 95 % intervals over seeds and photos, and how often a new'
-        " training of the finalist would be the lower of two:</p>"
+        '<p class="soft">Finalist less reference point, with 95 % intervals over seeds and photos, and how often a'
+        " new training of the finalist would be the lower of two:</p>"
         f'<div class="scroll"><table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 

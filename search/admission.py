@@ -169,8 +169,8 @@ def extended(recorded: StudyConfig, given: StudyConfig) -> StudyConfig:
     is_over = begun == given.trials and given.epochs == recorded.epochs and "RUNNING" not in states
     if given.confirm and given.confirm != recorded.confirm and is_over and "COMPLETE" not in states:
         raise ConfigError(
-            f"--confirm is {given.confirm}, but no trial of the study {recorded.name} was trained to its end, so there is"
-            " none to confirm: take more --trials first."
+            f"--confirm is {given.confirm}, but no trial of the study {recorded.name} was trained to its end, so"
+            " there is none to confirm: take more --trials first."
         )
     return given
 

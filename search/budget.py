@@ -54,13 +54,24 @@ class Budget:
         self._epoch_seconds += row["epoch_seconds"]
         self._gpu_seconds_spent += row["gpu_seconds"] or 0.0
 
-    def shortage(self, running: int) -> str | None:
-        """Which budget is too small for one more trial, beside those that run, to reach its first rung."""
-        needed = self._first_rung * self._epoch_seconds / max(self._epochs, 1)
+    def shortage(self, running: int, kept: int = 0, slots: int = 1) -> str | None:
+        """Which budget is too small for one more trial to reach its first rung.
+
+        Parameters
+        ----------
+        running
+            Trials beside it.
+        kept
+            Epochs that there must be enough for afterwards.
+        slots
+            Trials at once.
+        """
+        epoch = self._epoch_seconds / max(self._epochs, 1)
+        needed = epoch * (self._first_rung + kept / max(slots, 1))
         if self._seconds is not None and self._spent() + needed > self._seconds:
             return _TIME
         # While the new trial trains so far, all of them use their GPUs.
-        gpu_seconds = self._gpu_seconds_spent + needed * self._gpus * (running + 1)
+        gpu_seconds = self._gpu_seconds_spent + epoch * self._gpus * (self._first_rung * (running + 1) + kept)
         if self._gpu_seconds is not None and gpu_seconds > self._gpu_seconds:
             return _GPU_HOURS
         return None

@@ -16,7 +16,7 @@ from ray.tune.error import TuneError
 from ray.tune.experiment import Trial
 from rich.console import Console
 
-from results.store import StudyError, StudyWriter
+from results.store import Role, StudyError, StudyWriter
 from search.budget import Budget
 from search.config import seconds_of
 from search.confirmation import Confirmations
@@ -113,6 +113,12 @@ def conduct(
         gpus=plan.gpus_per_trial,
         rows=standing.rows,
     )
+    # Of a budget, what confirmations need is left for them.
+    kept, slots = plan.epochs * plan.confirmations, plan.concurrency
+
+    def shortage(role: Role, running: int) -> str | None:
+        return budget.shortage(running, kept if role == "search" else 0, slots)
+
     proposals = Proposals(
         config.searcher,
         plan.space,
@@ -131,7 +137,7 @@ def conduct(
         epochs=plan.epochs,
         trials=plan.trials,
         may_start=lambda: scheduler.free_slots,
-        affordable=lambda: budget.shortage(scheduler.active) is None,
+        affordable=lambda role: shortage(role, scheduler.active) is None,
         points=plan.points,
         unfinished=standing.unfinished,
         paused=standing.paused,
@@ -187,7 +193,7 @@ def conduct(
     writer.compact()
     return End(
         interrupted=brake.interrupted,
-        used_up=brake.used_up or (None if searcher.all_begun else budget.shortage(0)),
+        used_up=brake.used_up or (None if searcher.all_begun else shortage("search", 0)),
         seconds=progress.seconds,
         journal=journal,
     )

@@ -69,9 +69,9 @@ class StudyConfig:
     """Pictures in a training step."""
 
     references: Open[tuple[str, ...]] = None
-    """The original project's experiments, which are trained to the last epoch beside the search, to compare with: all,
-    none, or some by name (lambda-100, mobilenetv2, lambda-80, lambda-120; for cnn baseline, dropout, batch-norm). By
-    default all, or as many as fit a small machine."""
+    """The original project's experiments, trained to the last epoch beside the search, to compare with: all, none, or
+    some by name (lambda-100, mobilenetv2, lambda-80, lambda-120; for cnn baseline, dropout, batch-norm). By default
+    all, or as many as fit a small machine."""
 
     confirm: Open[int] = None
     """Fresh seeds on which finalists and references are trained once more, before one is said to beat another. By

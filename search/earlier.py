@@ -36,6 +36,8 @@ def earlier_trials(
 ) -> list[FrozenTrial]:
     """The ended trials of the studies, as the journal of this one would hold them.
 
+    Confirmations are left out, as in their own study.
+
     A parameter that the space does not have or allow is left out; so is a trial without any. A trial that had fewer
     epochs than `epochs` counts as stopped there, whatever the reason, and one that had more as finished, by those
     that trials of this study will have.
@@ -50,7 +52,7 @@ def earlier_trials(
         for row in read_trials(study).to_pylist():
             params = _agreeing(row, space)
             curve = curves.get(row["trial"])
-            if params and curve and row["state"] != "FAIL":
+            if params and curve and row["state"] != "FAIL" and row["role"] != "confirmation":
                 found.append(_trial(params, curve, space, epochs))
     return found
 

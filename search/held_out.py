@@ -30,8 +30,8 @@ def read_test_split(
 ) -> Baselines:
     """Measure on the test split what is compared in the end, and enter it in journal and tables.
 
-    That are the complete trials of the front, the finalists, the references and all confirmations, as far as it was not
-    done in an earlier run of the study. Needs Ray to be there, and free.
+    That are the complete trials of the front, the finalists, the references and all confirmations, as far as it was
+    not done in an earlier run of the study. Needs Ray to be there, and free.
 
     Returns
     -------

@@ -4,12 +4,13 @@ import numpy as np
 
 from results.pareto import levels
 from search.curves import Curve, Floats, Problem
+from trainables.best import best_epoch
 
 
 class Incumbent:
     """The best trials by what was observed: with one objective a single one, with several their front.
 
-    A trial stands for the values of its best epoch so far (`trainables.best`), early and noisy ones too, and is
+    A trial stands for the epoch that counts so far (`trainables.best`), early and noisy ones too, and is
     judged by what its configuration is worth when it is trained to its end, which the search does not know. So the
     regret may rise.
     """
@@ -25,9 +26,9 @@ class Incumbent:
 
     def observe(self, seconds: float, trial: int, curve: Curve, epoch: int) -> None:
         """Enter that a trial has reported an epoch, from 1, of its curve; trials are numbered from 0 on."""
-        values, earlier = curve.values[epoch - 1], curve.values[: epoch - 1]
-        if np.any(np.all(earlier <= values, axis=1) & np.any(earlier < values, axis=1)):
+        if best_epoch(curve.values[:epoch].tolist()) != epoch - 1:
             return
+        values = curve.values[epoch - 1]
         self._enter(trial, curve.final, values)
         # Most trials are no better than the best, and were not before.
         if trial not in self._front and np.any(np.all(self._shown[self._front] <= values, axis=1)):

@@ -82,11 +82,15 @@ class Plan:
         return tuple(point for point in self.points if point.role == "reference")
 
     @property
+    def confirmations(self) -> int:
+        """Trainings of references and finalists on fresh seeds, about."""
+        complete = math.ceil(self.trials / self.config.eta ** len(self.rungs))
+        return self.confirm * (len(self.references) + min(self.config.finalists, complete))
+
+    @property
     def beside(self) -> int:
         """Trials to the last epoch beside the search's, about: references and confirmations."""
-        references = len(self.references)
-        complete = math.ceil(self.trials / self.config.eta ** len(self.rungs))
-        return references + self.confirm * (references + min(self.config.finalists, complete))
+        return len(self.references) + self.confirmations
 
     @property
     def expected_epochs(self) -> float | None:

@@ -16,8 +16,8 @@ from trainables.data.nearby import digest
 class Encoder:
     """What became of `--encoder-weights`.
 
-    `path` is the file of weights and `sha256` a digest of its content, None for random ones. Where not `available`, the MobileNetV2 encoder is left out
-    of the study, and `note` says why.
+    `path` is the file of weights and `sha256` a digest of its content, None for random ones. Where not `available`,
+    the MobileNetV2 encoder is left out of the study, and `note` says why.
     """
 
     path: str | None

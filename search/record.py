@@ -200,10 +200,12 @@ def trial_row(
     epochs: Iterable[Mapping[str, Any]],
     objectives: Sequence[str],
     seed: int,
+    counts: int | None = None,
 ) -> dict[str, Any]:
     """Sum up a trial's epochs, rows of their table in any order, as a row of `trials.parquet` without its state.
 
-    `seed` is the study's, with which all are trained but confirmations.
+    `seed` is the study's, with which all are trained but confirmations; `counts` is the epoch that counts, where that
+    was told before.
     """
     rows = sorted(epochs, key=lambda one: one["epoch"])
     row: dict[str, Any] = {
@@ -216,7 +218,9 @@ def trial_row(
         **{PARAMS + name: value for name, value in point.params.items()},
     }
     if rows:
-        best = rows[best_epoch([[_or_infinity(one.get(name)) for name in objectives] for one in rows])]
+        told = [one for one in rows if one["epoch"] == counts]
+        values = [[_or_infinity(one.get(name)) for name in objectives] for one in rows]
+        best = told[0] if told else rows[best_epoch(values)]
         row["best_epoch"] = best["epoch"]
         row["seconds"] = sum(one["epoch_seconds"] for one in rows)
         row["gpu_seconds"] = sum(one["gpu_seconds"] or 0.0 for one in rows)

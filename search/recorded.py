@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from results.pareto import hypervolume
 from results.store import METRICS, PARAMS, open_study, read_config, read_epochs, read_trials
@@ -142,7 +143,8 @@ def read_recorded(folder: Path, objectives: tuple[str, ...]) -> Recorded:
     seconds = [row["epoch_seconds"] for own in rows.values() for row in own]
     typical = float(np.median(seconds)) if seconds else 0.0
     configurations, left_out = [], 0
-    for trial in read_trials(study).to_pylist():
+    trials = read_trials(study)
+    for trial in trials.filter(pc.not_equal(trials["role"], "confirmation")).to_pylist():
         curve = _curve(
             rows[trial["trial"]], wanted, failed_after=typical if trial["state"] == "FAIL" else None
         )

@@ -71,6 +71,11 @@ def print_plan(console: Console, plan: Plan) -> None:
         say(console, f"then {what} once more on {_seeds(plan)}")
 
 
+def _beside(plan: Plan) -> str:
+    count = len(plan.references)
+    return f" beside {count} reference point{'s' * (count > 1)}" if count else ""
+
+
 def _seeds(plan: Plan) -> str:
     seeds = f"{plan.confirm} fresh seed{'s' * (plan.confirm > 1)}"
     return seeds + (", if there is time" if math.isfinite(plan.confirm_within) else "")
@@ -89,7 +94,7 @@ def print_beginning(
     total = sum(counts.values())
     say(
         console,
-        f"{plan.config.name}: {plan.model}, {plan.trials} trials of at most {plan.epochs} epochs,"
+        f"{plan.config.name}: {plan.model}, {plan.trials} trials of at most {plan.epochs} epochs{_beside(plan)},"
         f" {plan.concurrency} at once on {plan.machine}",
     )
     found = "built" if report.built else "found again"

@@ -198,8 +198,15 @@ def _write_trials(
     seed: int,
     measured: Mapping[int, Mapping[str, float]],
 ) -> None:
+    # Weights were kept of the epoch that counted when a trial ended, by whatever rule that version had.
+    kept = {
+        row["trial"]: row["best_epoch"]
+        for row in read_trials(writer.folder).to_pylist()
+        if row["state"] == "COMPLETE"
+    }
     for trial in trials:
-        row = trial_row(trial.number, point_of(trial), rows[trial.number].values(), objectives, seed)
+        counts = kept.get(trial.number) if trial.state == TrialState.COMPLETE else None
+        row = trial_row(trial.number, point_of(trial), rows[trial.number].values(), objectives, seed, counts)
         row |= measured.get(trial.number, {})
         reason = trial.user_attrs.get(REASON)
         writer.record_trial(row | {"state": trial.state.name, "reason": reason})

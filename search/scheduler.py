@@ -19,10 +19,10 @@ _LOOKED_AT = 16
 
 
 class StudyScheduler(FIFOScheduler):
-    """A policy of early stopping as Tune's scheduler; trials carry the study's number and role in their configuration.
+    """A policy of early stopping as Tune's scheduler; trials carry their number and role in their configuration.
 
-    The policy is of the search's trials alone: references and confirmations are trained to the end whatever the others
-    do, and take nobody's place at a rung.
+    The policy is of the search's trials alone: references and confirmations are trained to the end whatever the
+    others do, and take nobody's place at a rung.
 
     A trial that is added and, by the record, paused is added as PAUSED. Trials of the record that ended in an earlier
     run of the study must be made known to the stopper (`forget`, `retire`), or they would be waited for.

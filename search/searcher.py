@@ -13,6 +13,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
+from results.store import Role
 from search.journal import Journal
 from search.points import Point, point_of
 from search.proposals import Proposals
@@ -22,9 +23,9 @@ from trainables.best import Values, values_of
 class OptunaSearcher(Searcher):
     """Proposes trials as long as there is a free slot and a budget, and hands out what is trained beside them.
 
-    Reference points come first, then what was enqueued, then proposals. Confirmations come when no trial of the search
-    is left to begin: the reference points' at once, since they do not depend on how the search ends, the finalists'
-    when it has ended.
+    Reference points come first, then what was enqueued, then proposals. Confirmations come when no trial of the
+    search is left to begin: the reference points' at once, since they do not depend on how the search ends, the
+    finalists' when it has ended.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ class OptunaSearcher(Searcher):
     may_start
         How many trials may run beside those that run already, as things are.
     affordable
-        Whether the other budgets allow for one more trial.
+        Whether the other budgets allow for one more trial of a role.
     points
         What is tried first.
     unfinished
@@ -63,7 +64,7 @@ class OptunaSearcher(Searcher):
         epochs: int,
         trials: int,
         may_start: Callable[[], int],
-        affordable: Callable[[], bool] = lambda: True,
+        affordable: Callable[[Role], bool] = lambda _: True,
         points: Iterable[Point] = (),
         unfinished: Iterable[FrozenTrial] = (),
         paused: Collection[int] = (),
@@ -106,7 +107,8 @@ class OptunaSearcher(Searcher):
     @property
     def is_exhausted(self) -> bool:
         """Whether no trial of the search will be handed out any more."""
-        if not self.all_begun and self._affordable():
+        # Once finalists are chosen, the search stays ended, even if the budgets turn out to allow for more.
+        if not self.all_begun and True not in self._asked and self._affordable("search"):
             return False
         return all(point.role != "search" for _, point in self._unfinished)
 
@@ -190,28 +192,29 @@ class OptunaSearcher(Searcher):
         """Whether nothing runs and nothing will be handed out any more."""
         if self._running or self._unfinished:
             return False
-        if not self._affordable():
-            return True
-        if self._comes_first or not self.all_begun:
+        if self._has_reference or not self.is_exhausted:
             return False
+        if not self._affordable("confirmation"):
+            return True
         self._ask(has_ended=True)
         return not self._to_confirm
 
     @property
-    def _comes_first(self) -> bool:
-        """Whether a point is to be handed out before anything is proposed."""
-        return bool(self._points) and (self._points[0].role == "reference" or not self.all_begun)
+    def _has_reference(self) -> bool:
+        """Whether a reference point is to be handed out, and can be."""
+        return bool(self._points) and self._points[0].role == "reference" and self._affordable("reference")
 
     def _next(self) -> tuple[int, Point] | None:
         """Number and point of the trial that comes next, if there is one now."""
         if self._unfinished:
             return self._unfinished.popleft()
-        if not self._affordable():
-            return None
-        if self._comes_first:
+        if self._has_reference:
             return self._begin(self._points.popleft())
-        if not self.all_begun:
-            return self._begin(Point("", {}))
+        if not self.is_exhausted:
+            enqueued = self._points and self._points[0].role == "search"
+            return self._begin(self._points.popleft() if enqueued else Point("", {}))
+        if not self._affordable("confirmation"):
+            return None
         self._ask(has_ended=all(point.role != "search" for _, point in self._running.values()))
         return self._begin(self._to_confirm.popleft()) if self._to_confirm else None
 

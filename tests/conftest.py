@@ -104,7 +104,10 @@ def storage(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def start_search(storage, few_birds):
-    """Start `python -m search.run` on the few birds, small enough for a test; the keywords are Popen's."""
+    """Start `python -m search.run` on the few birds, small enough for a test; the keywords are Popen's.
+
+    Without reference points, unless they are asked for: then the trials are those that `--trials` counts.
+    """
 
     def start(*arguments, **keywords):
         command = [sys.executable, "-m", "search.run", *map(str, arguments)]
@@ -113,6 +116,7 @@ def start_search(storage, few_birds):
             # Measuring precisions takes seconds of each study, and its outcome would depend on the machine.
             for flag, value in (("--data", few_birds), ("--image-size", 32), ("--precision", "float32")):
                 command += [] if flag in arguments else [flag, str(value)]
+            command += [] if "--references" in arguments else ["--references", "none"]
             command += ["--set", "width=16"]
         return subprocess.Popen(
             command,

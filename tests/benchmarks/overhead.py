@@ -69,6 +69,7 @@ def ours(folder: Path, trials: int, seconds: float, concurrency: int) -> tuple[f
         trials=trials,
         epochs=1,
         objective=("val_swd",),
+        references=("none",),
     )
     plan = make_plan(config, Machine(cpus=concurrency, gpus=0), ("unet",))
     times: list[float] = []

@@ -93,6 +93,7 @@ def study(path: Path, trials: int, cpus_per_trial: int) -> list[tuple[float, flo
         epochs=EPOCHS,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=1.0,
+        references=("none",),
     )
     plan = make_plan(config, cluster(), ("unet",))
     writer = StudyWriter(path)

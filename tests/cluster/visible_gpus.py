@@ -42,7 +42,14 @@ def main():
     notes.mkdir(parents=True)
     connect(None)
     config = StudyConfig(
-        model="cnn", name="gpus", storage=storage, trials=TRIALS, epochs=1, gpus_per_trial=1, scheduler="none"
+        model="cnn",
+        name="gpus",
+        storage=storage,
+        trials=TRIALS,
+        epochs=1,
+        references=("none",),
+        gpus_per_trial=1,
+        scheduler="none",
     )
     conduct(
         make_plan(config, cluster(), ("unet",)),

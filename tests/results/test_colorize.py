@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from results.colorize import Written, colorize, main, side_by_side, weights_of
-from results.store import StudyError
+from results.store import StudyError, StudyWriter
 from trainables.colorizer import Colorizer
 from trainables.data.pack import Pack
 from trainables.loop import Training, make_loop
@@ -166,6 +166,55 @@ def test_captions_and_pictures_fit_on_the_sheet_whatever_the_shape():
 def test_the_best_trial_with_weights_is_taken_unless_one_is_named(trained):
     assert weights_of(trained, None) == trained.best_weights(3)
     assert weights_of(trained, 0) == trained.best_weights(0)
+
+
+def with_weights(study, *trials):
+    for trial in trials:
+        study.checkpoint(trial).mkdir(parents=True, exist_ok=True)
+        study.best_weights(trial).write_bytes(b"weights")
+    return study
+
+
+def confirm(study, trial, number, swd):
+    """Enter a training of a trial on a fresh seed; all that is known of it is validation."""
+    row = {"trial": number, "state": "COMPLETE", "role": "confirmation", "confirms": trial, "epochs": 4}
+    StudyWriter(study.path).record_trial({**row, "val_swd": swd})
+
+
+def test_what_was_confirmed_is_taken_rather_than_what_was_lucky_once(make_study):
+    study = with_weights(make_study(objectives=("val_swd",)), 2, 3)
+    assert weights_of(study, None) == study.best_weights(2)
+    confirm(study, 2, 9, swd=3.5)
+    confirm(study, 3, 10, swd=2.8)
+    assert weights_of(study, None) == study.best_weights(3)
+    # A winner whose weights were deleted gives way to the first that has some.
+    study.best_weights(3).unlink()
+    assert weights_of(study, None) == study.best_weights(2)
+
+
+def test_in_place_of_a_reference_point_that_an_older_version_stopped_its_confirmation_is_taken(make_study):
+    study = with_weights(make_study(objectives=("val_swd",)), 2, 9, 10)
+    stopped = {
+        "trial": 0,
+        "state": "PRUNED",
+        "reference": "pix2pix as published",
+        "epochs": 1,
+        "val_swd": 9.0,
+    }
+    StudyWriter(study.path).record_trial(stopped)
+    confirm(study, 2, 9, swd=2.5)
+    confirm(study, 0, 10, swd=1.0)
+    assert weights_of(study, None) == study.best_weights(10)
+
+
+def test_while_no_trial_has_come_to_its_end_the_longest_trained_is_taken(tmp_path):
+    writer = StudyWriter(tmp_path / "young")
+    writer.write_config({})
+    for trial, (state, epochs) in enumerate([("RUNNING", 1), ("RUNNING", 3), ("RUNNING", 2), ("PRUNED", 4)]):
+        values = {"val_delta_e": 1.0 + trial, "val_swd": 1.0 + trial}
+        writer.record_trial({"trial": trial, "state": state, "epochs": epochs, **values})
+    study = with_weights(writer.folder, 0, 1, 2)
+    assert weights_of(study, None) == study.best_weights(1)
 
 
 @pytest.mark.parametrize(

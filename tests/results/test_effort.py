@@ -6,16 +6,18 @@ from results.store import StudyWriter, read_config, read_epochs, read_trials
 BOTH = ("val_delta_e", "val_swd")
 
 
-def test_the_hypervolume_grows_with_what_is_known_and_time_counts_from_the_first_epochs_beginning(study):
+def test_the_hypervolume_grows_as_trials_come_to_their_end_and_time_counts_from_the_first_epochs_beginning(
+    study,
+):
     came = course(read_trials(study), read_epochs(study), read_config(study)["baselines"], BOTH)
-    # Epoch n of trial t of the study ends 2 (4 t + n) seconds after it began, and lasts two.
-    assert came.seconds[:5].tolist() == [0 + 2, 4, 6, 8, 10]
+    # Epoch n of trial t of the study ends 2 (4 t + n) seconds after it began; five trials have all four.
+    assert came.seconds.tolist() == [8, 16, 24, 32, 40]
     # Another photo's colours are further off than gray, but no worse as a palette.
     edge = 11.6 * 2**0.5
     assert came.reference.tolist() == [edge, 5.7]
-    # Trial 0 comes from (12.5, 6), no better a palette than gray, by (11.5, 5) and (10.5, 4) to (9.5, 3).
-    assert came.hypervolumes[:4].tolist() == pytest.approx(
-        [0, (edge - 11.5) * 0.7, (edge - 10.5) * 1.7, (edge - 9.5) * 2.7]
+    # Trial 0 is at (9.5, 3), trial 1 at (7, 2.5), trial 2 at (8, 2).
+    assert came.hypervolumes[:3].tolist() == pytest.approx(
+        [(edge - 9.5) * 2.7, (edge - 7.0) * 3.2, (edge - 7.0) * 3.2 + (edge - 8.0) * 0.5]
     )
     # Of each of the front, from the lowest up, the strip between it and the next.
     front = (edge - 8.0) * 0.5 + (edge - 7.0) * 0.25 + (edge - 6.2) * 0.75 + (edge - 5.9) * (5.7 - 3.5)
@@ -23,17 +25,38 @@ def test_the_hypervolume_grows_with_what_is_known_and_time_counts_from_the_first
     assert came.share == pytest.approx(front / (edge * 5.7))
 
 
-def test_without_gray_the_worst_epoch_is_the_reference_and_without_epochs_there_is_nothing(tmp_path):
+@pytest.mark.parametrize(
+    "counts_not",
+    [
+        {"state": "PRUNED"},
+        {"state": "RUNNING"},
+        {"state": "FAIL"},
+        {"state": "COMPLETE", "role": "confirmation", "confirms": 0},
+    ],
+)
+def test_a_hypervolume_is_that_of_what_is_ranked_however_good_the_rest(study, counts_not):
+    def reached():
+        return course(read_trials(study), read_epochs(study), read_config(study)["baselines"], BOTH)
+
+    before, values = reached(), {"val_delta_e": 0.1, "val_swd": 0.1}
+    writer = StudyWriter(study.path)
+    writer.record_trial({"trial": 9, "epochs": 1, "best_epoch": 1, **counts_not, **values})
+    writer.record_epoch({"trial": 9, "epoch": 1, "epoch_seconds": 1.0, **values})
+    after = reached()
+    assert after.seconds.tolist() == before.seconds.tolist()
+    assert after.hypervolumes.tolist() == before.hypervolumes.tolist()
+
+
+def test_without_gray_the_worst_trial_is_the_reference_and_without_trials_there_is_nothing(tmp_path):
     writer = StudyWriter(tmp_path / "garden")
     writer.write_config({})
     trials, epochs = read_trials(writer.folder), read_epochs(writer.folder)
     assert course(trials, epochs, {}, BOTH).share is None
     for trial, (delta_e, swd) in enumerate([(1, 4), (2, 2)]):
-        writer.record_trial({"trial": trial, "state": "COMPLETE"})
-        writer.record_epoch(
-            {"trial": trial, "epoch": 1, "val_delta_e": delta_e, "val_swd": swd, "epoch_seconds": 1.0}
-        )
-    writer.record_trial({"trial": 2, "state": "FAIL"})
+        values = {"val_delta_e": delta_e, "val_swd": swd}
+        writer.record_trial({"trial": trial, "state": "COMPLETE", **values})
+        writer.record_epoch({"trial": trial, "epoch": 1, "epoch_seconds": 1.0, **values})
+    writer.record_trial({"trial": 2, "state": "FAIL", "val_delta_e": 9, "val_swd": 9})
     writer.record_epoch({"trial": 2, "epoch": 1, "val_delta_e": 9, "val_swd": 9, "epoch_seconds": 1.0})
     came = course(read_trials(writer.folder), read_epochs(writer.folder), {}, BOTH)
     assert came.reference.tolist() == [2, 4]

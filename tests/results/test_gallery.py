@@ -15,7 +15,10 @@ from results.store import StudyError, StudyWriter, read_trials
 
 
 class Page(HTMLParser):
-    """What the tests look at: cards in order, their attributes, images, text, and everything that is fetched."""
+    """What the tests look at: cards in order, their attributes, images, text, and everything that is fetched.
+
+    `rows` are the headings of the tables' rows, `figures` the drawings that are no card's learning curve.
+    """
 
     VOID = frozenset({"meta", "img", "circle", "polyline", "line"})
 
@@ -26,6 +29,9 @@ class Page(HTMLParser):
         self.fetched: list[str] = []
         self.badges: list[tuple[str, str]] = []
         self.text: list[str] = []
+        self.rows: list[str] = []
+        self.in_row = False
+        self.figures = 0
         self.open: list[str] = []
         self.feed(text)
         self.close()
@@ -34,13 +40,19 @@ class Page(HTMLParser):
         values = {name: value or "" for name, value in attributes}
         if tag not in self.VOID:
             self.open.append(tag)
+        self.figures += tag == "svg" and values.get("class") != "curve"
+        if values.get("scope") == "row":
+            self.rows.append("")
+        self.in_row = values.get("scope") == "row"
         if tag == "article":
             self.cards.append(values)
         if tag == "img" and "src" in values:
             self.images.append(values)
         if "badge" in values.get("class", "").split():
             self.badges.append((values["class"], values["title"]))
-        self.fetched += [values[name] for name in ("src", "href", "srcset", "action") if name in values]
+        self.fetched += [
+            values[name] for name in ("src", "href", "xlink:href", "srcset", "action") if name in values
+        ]
 
     def handle_startendtag(self, tag, attributes):
         self.handle_starttag(tag, attributes)
@@ -49,9 +61,12 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+        self.in_row = False
 
     def handle_data(self, data):
         self.text.append(data)
+        if self.in_row:
+            self.rows[-1] += data
 
 
 @pytest.fixture
@@ -70,22 +85,47 @@ def test_the_page_is_whole_and_fetches_nothing(study, page):
     assert not re.search(r"@import|url\(|https?://|fetch\(", text)
 
 
-def test_the_front_stands_first_with_the_knee_at_its_head_and_failed_trials_last(page):
-    ranks = [int(card["data-rank"]) for card in page.cards[:-1]]
-    assert ranks == list(range(1, 9))
+def test_a_page_with_a_verdict_is_whole_and_fetches_nothing_either(confirmed_study):
+    text = write_gallery(confirmed_study).read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.open == []
+    # The figure refers to parts of its own, and names its formats by addresses that nothing fetches.
+    assert all(address.startswith(("data:image/", "#")) for address in page.fetched)
+    assert not re.search(r"@import|url\((?!#)|fetch\(", text)
+
+
+def test_complete_trials_stand_first_the_front_before_all_and_failed_trials_last(page):
+    ranks = [int(card["data-rank"]) for card in page.cards if "data-rank" in card]
+    assert ranks == list(range(1, 6))
     # The study's front is trials 1 to 4, and its knee trial 3.
     assert page.cards[0]["data-val_swd"] == "2.75"
     assert {card["data-val_swd"] for card in page.cards[:4]} == {"2", "2.5", "2.75", "3.5"}
-    assert page.cards[-1]["data-state"] == "FAIL"
-    assert len(page.cards) == 9
+    assert [card["data-state"] for card in page.cards] == [
+        *5 * ["COMPLETE"],
+        "RUNNING",
+        "PRUNED",
+        "PRUNED",
+        "FAIL",
+    ]
+
+
+@pytest.mark.parametrize("state", ["PRUNED", "RUNNING"])
+def test_what_did_not_come_to_its_end_has_no_place_however_good(study, state):
+    good = {"val_delta_e": 0.1, "val_swd": 0.1}
+    StudyWriter(study.path).record_trial({"trial": 9, "state": state, "epochs": 1, "best_epoch": 1, **good})
+    page = Page(write_gallery(study).read_text(encoding="utf-8"))
+    (card,) = [card for card in page.cards if card.get("data-val_swd") == "0.1"]
+    assert "data-rank" not in card
+    assert page.cards.index(card) >= 5
+    assert page.images[0]["alt"].startswith("Strip of trial 3")
 
 
 def test_with_one_objective_trials_stand_by_its_value(make_study):
     page = Page(write_gallery(make_study(objectives=("val_swd",))).read_text(encoding="utf-8"))
-    values = [float(card["data-val_swd"]) for card in page.cards[:-1]]
+    values = [float(card["data-val_swd"]) for card in page.cards[:5]]
     assert values == sorted(values)
     assert page.badges[0] == ("badge first", "best")
-    assert "Trial 2 beats all 2 reference points." in "".join(page.text)
+    assert "Trial 2 is the best of the search. Whether it beats" in "".join(page.text)
     assert "trade-off" not in "".join(page.text)
 
 
@@ -113,15 +153,115 @@ def test_badges_mark_the_best_the_references_the_stopped_and_the_failed(page):
     assert ("badge fail", "failed: the generator's loss became NaN") in page.badges
 
 
-def test_the_verdict_and_both_baselines_are_said(page):
+def test_confirmations_stand_behind_all_but_what_failed_and_say_what_they_train_once_more(confirmed_study):
+    page = Page(write_gallery(confirmed_study).read_text(encoding="utf-8"))
+    assert [card["data-state"] for card in page.cards[5:8]] == ["RUNNING", "PRUNED", "PRUNED"]
+    assert [card["data-state"] for card in page.cards[8:]] == [*10 * ["COMPLETE"], "FAIL"]
+    assert not any("data-rank" in card for card in page.cards[5:])
+    for seed in (1, 2):
+        for trial in (0, 1, 2, 3, 4):
+            assert page.badges.count(("badge reference", f"trial {trial} once more, seed {seed}")) == 1
+    # What a confirmation trains has the reference's badge, so that it is there once.
+    assert page.badges.count(("badge reference", "reference: pix2pix as published")) == 1
+
+
+def test_where_nothing_is_confirmed_that_is_said_and_the_validation_split_has_the_only_table(page):
     text = "".join(page.text)
     assert (
-        "Trial 3, the knee of 4 best trade-offs, dominates 1 of 2 reference points: pix2pix as published;"
+        "Trial 3, the knee of 4 best trade-offs, is the best of the search. Whether it beats the reference points is"
+        " not confirmed: one seed." in text
+    )
+    assert "nothing was chosen by" not in text
+    assert page.figures == 0
+    assert page.rows == [
+        "Best of the search: trial 3",
+        "Reference: pix2pix, varied",
+        "Reference: pix2pix as published",
+        "Baseline: gray copied",
+        "Baseline: true mean chroma (an oracle)",
+    ]
+
+
+def test_a_confirmed_study_opens_with_what_the_test_split_told(confirmed_study):
+    page = Page(write_gallery(confirmed_study).read_text(encoding="utf-8"))
+    text = "".join(page.text)
+    assert (
+        "Trained anew on 2 fresh seeds and measured on 20 photos that nothing was chosen by:"
+        " Trial 3 is a trade-off with pix2pix, varied; dominates pix2pix as published. Trial 2 is" in text
+    )
+    assert (
+        "Each dot is a training on a seed of its own, 2 of each. 20 photos of the test split, read once"
         in text
     )
-    assert "Reference: pix2pix, varied, a trade-off" in text
-    assert "Baseline: gray copied" in text
-    assert "Baseline: true mean chroma (an oracle)" in text
+    assert page.rows == [
+        "trial 3 is a trade-off with pix2pix, varied",
+        "trial 3 dominates pix2pix as published",
+        "trial 2 is a trade-off with pix2pix, varied",
+        "trial 2 dominates pix2pix as published",
+        "trial 4 is a trade-off with pix2pix, varied",
+        "trial 4 is a trade-off with pix2pix as published",
+        "Finalist: trial 3",
+        "Finalist: trial 2",
+        "Finalist: trial 4",
+        "Reference: pix2pix, varied",
+        "Reference: pix2pix as published",
+        "Baseline: gray copied",
+        "Baseline: true mean chroma (an oracle)",
+        # The same of the validation split.
+        "Best of the search: trial 3",
+        "Reference: pix2pix, varied",
+        "Reference: pix2pix as published",
+        "Baseline: gray copied",
+        "Baseline: true mean chroma (an oracle)",
+    ]
+    # Of trial 3 the means over its seeds: 6.2 and 2.75 and 0.31 each.
+    assert page.figures == 1
+    cells = text[text.index("Finalist: trial 3") :]
+    assert cells.startswith("Finalist: trial 36.513.06")
+
+
+def test_the_same_test_photos_are_shown_of_every_finalist_and_reference_point(confirmed_study):
+    page = Page(write_gallery(confirmed_study).read_text(encoding="utf-8"))
+    shown = {image["alt"].removesuffix(": test photos"): picture(image) for image in page.images}
+    names = [name for name in shown if not name.startswith("Strip")]
+    assert names == [
+        "gray",
+        "truth",
+        "trial 3",
+        "trial 2",
+        "trial 4",
+        "pix2pix, varied",
+        "pix2pix as published",
+    ]
+    assert {shown[name].size for name in names} == {shown["gray"].size}
+    for name, colour in (
+        ("gray", (88, 88, 88)),
+        ("truth", (200, 40, 30)),
+        ("trial 3", (0, 0, 250)),
+        ("trial 2", (0, 0, 210)),
+    ):
+        assert shown[name].getpixel((16, 16)) == pytest.approx(colour, abs=6)  # JPEG moves it by a few levels
+
+
+def test_a_strip_of_test_photos_that_was_deleted_is_left_out(confirmed_study):
+    confirmed_study.test_strip(9).unlink()  # the first training of trial 3
+    page = Page(write_gallery(confirmed_study).read_text(encoding="utf-8"))
+    assert [image["alt"] for image in page.images[:3]] == [
+        f"{name}: test photos" for name in ("gray", "truth", "trial 2")
+    ]
+    for file in confirmed_study.path.glob("trials/*/samples/test.png"):
+        file.unlink()
+    page = Page(write_gallery(confirmed_study).read_text(encoding="utf-8"))
+    assert page.images[0]["alt"].startswith("Strip of trial 3")
+    assert "Finalist: trial 3" in "".join(page.text)
+
+
+def test_the_best_of_the_search_is_in_the_table_also_where_a_reference_point_dominates_it(study):
+    writer = StudyWriter(study.path)
+    writer.record_trial(
+        {"trial": 9, "state": "COMPLETE", "reference": "good", "val_delta_e": 1.0, "val_swd": 1.0}
+    )
+    assert "Best of the search: trial 3" in Page(write_gallery(study).read_text(encoding="utf-8")).rows
 
 
 def test_what_others_wrote_is_shown_and_not_run(study):

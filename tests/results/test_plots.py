@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from results import plots
-from results.store import StudyWriter, read_config, read_epochs, read_trials
+from results.store import StudyWriter, read_config, read_epochs, read_resamples, read_trials
+from results.verdict import judge
 
 BOTH = ("val_delta_e", "val_swd")
 
@@ -27,13 +28,21 @@ def labels(axes) -> list[str]:
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
+def names(axes) -> list[str]:
+    return [tick.get_text() for tick in axes.get_yticklabels()]
+
+
+def judged(study, objectives=BOTH, photos=20):
+    return judge(read_trials(study), read_resamples(study), objectives, photos)
+
+
 def test_the_ranking_names_the_front_first_and_its_knee_before_all(study):
     figure = plots.ranking(read_trials(study), read_config(study)["baselines"], BOTH)
     left, right = figure.axes
-    names = [tick.get_text() for tick in left.get_yticklabels()]
-    assert names[0] == "trial 3, knee"
-    assert set(names[1:4]) == {"trial 2, front", "pix2pix, varied, front", "trial 4, front"}
-    assert names[4] in {"trial 8", "pix2pix as published"}
+    assert names(left)[0] == "trial 3, knee"
+    assert set(names(left)[1:4]) == {"trial 2, front", "pix2pix, varied, front", "trial 4, front"}
+    # What was stopped, failed or runs still has no bar.
+    assert names(left)[4:] == ["pix2pix as published"]
     assert left.get_ylim()[0] > left.get_ylim()[1]
     assert right.get_ylim() == left.get_ylim()
     assert labels(right)[:2] == ["baseline: gray", "baseline: mean chroma"]
@@ -43,8 +52,23 @@ def test_the_ranking_names_the_front_first_and_its_knee_before_all(study):
 
 def test_the_ranking_by_one_objective_names_trials_best_first(study):
     (axes,) = plots.ranking(read_trials(study), {}, ["val_swd"]).axes
-    names = [tick.get_text() for tick in axes.get_yticklabels()]
-    assert names[:4] == ["trial 2", "pix2pix, varied", "trial 3", "pix2pix as published"]
+    assert names(axes) == ["trial 2", "pix2pix, varied", "trial 3", "pix2pix as published", "trial 4"]
+
+
+def test_confirmations_have_no_bar_no_curve_and_no_point_of_their_own(study, make_study):
+    confirmed = make_study("again", confirmed=(3, 0))
+    for draw in (
+        lambda study: plots.ranking(read_trials(study), {}, BOTH),
+        lambda study: plots.learning_curves(read_trials(study), read_epochs(study), {}, BOTH),
+        lambda study: plots.pareto(read_trials(study), {}, BOTH),
+        lambda study: plots.parameter(read_trials(study), "width", BOTH),
+    ):
+        for before, after in zip(draw(study).axes, draw(confirmed).axes, strict=True):
+            assert names(after) == names(before)
+            assert len(after.patches) == len(before.patches)
+            assert len(after.get_lines()) == len(before.get_lines())
+            points = [[mark.get_offsets().tolist() for mark in axes.collections] for axes in (before, after)]
+            assert points[0] == points[1]
 
 
 def test_learning_curves_have_a_line_a_trial_and_single_out_references_and_the_best(study):
@@ -61,14 +85,16 @@ def test_learning_curves_have_a_line_a_trial_and_single_out_references_and_the_b
     png(figure)
 
 
-def test_the_best_epochs_are_counted_by_state(study):
-    figure = plots.best_epochs(read_trials(study))
+def test_the_epochs_that_count_are_counted_over_what_came_to_its_end(tmp_path):
+    writer = StudyWriter(tmp_path / "garden")
+    writer.write_config({})
+    ends = [("COMPLETE", 4, 4), ("COMPLETE", 4, 3), ("COMPLETE", 4, 4), ("PRUNED", 1, 1), ("RUNNING", 2, 2)]
+    for trial, (state, epochs, counts) in enumerate(ends):
+        writer.record_trial({"trial": trial, "state": state, "epochs": epochs, "best_epoch": counts})
+    writer.record_trial({"trial": 9, "state": "COMPLETE", "epochs": 4})  # has no value of an objective
+    figure = plots.best_epochs(read_trials(writer.folder))
     (axes,) = figure.axes
-    heights = {
-        label: [bar.get_height() for bar in bars]
-        for bars, label in zip(axes.containers, labels(axes), strict=True)
-    }
-    assert heights == {"complete": [0, 0, 0, 5], "running": [0, 1, 0, 0], "stopped early": [2, 0, 0, 0]}
+    assert [bar.get_height() for bar in axes.patches] == [0, 0, 1, 2]
     png(figure)
 
 
@@ -105,6 +131,22 @@ def test_the_front_holds_the_trials_that_no_other_beats_in_both(tmp_path):
     png(figure)
 
 
+def test_what_did_not_come_to_its_end_is_drawn_faintly_and_is_in_no_front(study):
+    good = {"val_delta_e": 0.1, "val_swd": 0.1}
+    StudyWriter(study.path).record_trial(
+        {"trial": 9, "state": "PRUNED", "epochs": 1, "best_epoch": 1, **good}
+    )
+    figure = plots.pareto(read_trials(study), {}, BOTH)
+    (axes,) = figure.axes
+    (front,) = axes.get_lines()
+    assert min(front.get_xdata()) == 5.9
+    assert "knee: trial 3" in labels(axes)
+    strength = {mark.get_label(): mark.get_alpha() for mark in axes.collections}
+    assert [strength[name] for name in ("complete", "reference point, complete")] == [1, 1]
+    assert max(strength["running"], strength["stopped early"]) < 0.5
+    png(figure)
+
+
 def test_three_objectives_are_drawn_in_pairs(study):
     figure = plots.pareto(read_trials(study), read_config(study)["baselines"], (*BOTH, "val_kid"))
     assert [(axes.get_xlabel()[:6], axes.get_ylabel()[:6]) for axes in figure.axes] == [
@@ -119,14 +161,71 @@ def test_the_hypervolume_is_drawn_over_minutes_with_when_most_of_it_was_reached(
     figure = plots.hypervolume(read_trials(study), read_epochs(study), read_config(study)["baselines"], BOTH)
     (axes,) = figure.axes
     minutes, volumes = axes.get_lines()[0].get_data()
-    assert minutes[-1] == pytest.approx((2 * (4 * 8 + 2)) / 60)
+    # Epoch 4 of trial 4, the last that came to its end.
+    assert minutes[-1] == pytest.approx((2 * (4 * 4 + 4)) / 60)
     assert volumes[0] == 0
     assert list(volumes) == sorted(volumes)
     assert volumes[-1] == pytest.approx(37.3, abs=0.05)
-    # The last epoch of trial 2 came after 24 s, and with it 34.3.
+    # Trial 2 came to its end after 24 s, and with it 34.3.
     (said,) = labels(axes)
     assert said == "90 % of it after 0.4 min"
     png(figure)
+
+
+def test_the_verdict_shows_each_training_as_a_dot_and_the_interval_of_their_mean(confirmed_study):
+    found = judged(confirmed_study)
+    figure = plots.verdict(found, read_config(confirmed_study)["baselines"], BOTH)
+    left, right = figure.axes
+    assert names(left) == ["trial 3", "trial 2", "trial 4", "pix2pix, varied", "pix2pix as published"]
+    assert names(right) == []
+    for axes, metric in ((left, "test_delta_e"), (right, "test_swd")):
+        dots = [mark.get_offsets().tolist() for mark in axes.collections if len(mark.get_offsets())]
+        bars = [
+            line.get_xdata()
+            for line in axes.get_lines()
+            if len(line.get_xdata()) == 2 and line.get_alpha() == 0.25
+        ]
+        for place, (contender, own, bar) in enumerate(zip(found.contenders, dots, bars, strict=True)):
+            assert own == [[value, place] for value in contender.measured[metric]]
+            mean = contender.means[metric]
+            assert list(bar) == [mean.low, mean.high]
+            assert bar[0] < min(own)[0] < max(own)[0] < bar[1]
+    assert labels(right) == [
+        "baseline: gray",
+        "baseline: mean chroma",
+        "finalist, a training",
+        "reference point, a training",
+        "mean, 95 % interval",
+    ]
+    png(figure)
+
+
+def test_a_verdict_of_few_seeds_or_one_objective_can_be_drawn(make_study):
+    study = make_study(objectives=("val_swd",), confirmed=(2, 0))
+    only = read_trials(study).to_pylist()
+    (axes,) = plots.verdict(judged(study, ("val_swd",)), {}, ("val_swd",)).axes
+    assert names(axes) == ["trial 2", "pix2pix as published"]
+    writer = StudyWriter(study.path)
+    for row in only:
+        if row["role"] == "confirmation" and row["seed"] == 2:
+            writer.record_trial({**row, "state": "FAIL"})
+    figure = plots.verdict(judged(study, ("val_swd",)), {}, ("val_swd",))
+    assert labels(figure.axes[0]) == ["finalist, a training", "reference point, a training"]
+    png(figure)
+
+
+def test_names_are_no_formulas_whatever_dollar_signs_they_hold(confirmed_study):
+    writer = StudyWriter(confirmed_study.path)
+    for row in read_trials(confirmed_study).to_pylist():
+        if row["trial"] == 1:
+            writer.record_trial({**row, "reference": r"$\frac$"})
+    trials, epochs = read_trials(confirmed_study), read_epochs(confirmed_study)
+    for figure in (
+        plots.learning_curves(trials, epochs, {}, BOTH),
+        plots.ranking(trials, {}, BOTH),
+        plots.verdict(judged(confirmed_study), {}, BOTH),
+    ):
+        png(figure)
 
 
 def test_strips_are_shown_under_their_titles():
@@ -148,5 +247,6 @@ def test_a_study_without_trials_can_be_drawn(tmp_path):
         plots.pareto(trials, {}, BOTH),
         plots.hypervolume(trials, epochs, {}, BOTH),
         plots.strips({}),
+        plots.verdict(judged(writer.folder), {}, BOTH),
     ):
         png(figure)

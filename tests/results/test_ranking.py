@@ -1,22 +1,26 @@
 import pyarrow as pa
 import pytest
 
-from results.ranking import LABELS, against_references, better, rank
-from results.store import METRICS, StudyError, StudyWriter, read_trials
+from results.ranking import LABELS, better, finalists, label, objectives_of, photos_of, rank
+from results.store import METRICS, TEST_METRICS, StudyError, StudyWriter, read_trials
+
+BOTH = ("val_swd", "val_delta_e")
 
 
 @pytest.fixture
 def table(tmp_path):
     """Write trials given as (state, reference, val_swd, val_delta_e) and return their table.
 
-    val_psnr equals val_swd; val_delta_e may be left out.
+    val_psnr equals val_swd; val_delta_e may be left out. In place of a reference's name, a number makes the trial a
+    confirmation of the trial of that number.
     """
 
     def write(*trials: tuple[str | float | None, ...]) -> pa.Table:
         writer = StudyWriter(tmp_path / "garden")
         writer.write_config({})
-        for number, (state, reference, value, *delta_e) in enumerate(trials):
-            row = {"trial": number, "state": state, "reference": reference, "best_epoch": 2}
+        for number, (state, of, value, *delta_e) in enumerate(trials):
+            kind = {"role": "confirmation", "confirms": of} if isinstance(of, int) else {"reference": of}
+            row = {"trial": number, "state": state, "best_epoch": 2, **kind}
             writer.record_trial(
                 {**row, "val_swd": value, "val_psnr": value, "val_delta_e": (*delta_e, None)[0]}
             )
@@ -27,7 +31,7 @@ def table(tmp_path):
 
 def test_the_lowest_distance_comes_first_and_ties_go_by_number(table):
     trials = table(
-        ("COMPLETE", None, 3.0), ("PRUNED", None, 2.0), ("COMPLETE", "λ 80", 2.0), ("RUNNING", None, 1.0)
+        ("COMPLETE", None, 3.0), ("COMPLETE", None, 2.0), ("COMPLETE", "λ 80", 2.0), ("COMPLETE", None, 1.0)
     )
     ranking = rank(trials, ["val_swd"])
     assert [entry.trial for entry in ranking] == [3, 1, 2, 0]
@@ -44,20 +48,31 @@ def test_the_highest_psnr_comes_first(table):
     assert not better("val_swd", 1.0, 1.0)
 
 
-def test_trials_without_a_finite_value_and_failed_ones_are_left_out(table):
+@pytest.mark.parametrize("state", ["PRUNED", "RUNNING", "FAIL"])
+def test_a_trial_that_did_not_come_to_its_end_has_no_place_however_good(table, state):
+    trials = table((state, None, 1.0, 1.0), ("COMPLETE", None, 2.0, 2.0), (state, "λ 80", 1.0, 1.0))
+    assert [(entry.trial, entry.level) for entry in rank(trials, ["val_swd"])] == [(1, 0)]
+    assert [(entry.trial, entry.level) for entry in rank(trials, BOTH)] == [(1, 0)]
+
+
+def test_a_confirmation_has_no_place_beside_the_trial_it_trains_once_more(table):
+    trials = table(
+        ("COMPLETE", None, 2.0, 2.0),
+        ("COMPLETE", "λ 80", 3.0, 3.0),
+        ("COMPLETE", 0, 1.0, 1.0),
+        ("COMPLETE", 1, 1, 1),
+    )
+    assert [(entry.trial, entry.level) for entry in rank(trials, BOTH)] == [(0, 0), (1, 1)]
+
+
+def test_complete_trials_without_a_finite_value_are_left_out(table):
     trials = table(
         ("COMPLETE", None, float("nan")),
         ("COMPLETE", None, float("inf")),
-        ("RUNNING", None, None),
-        ("FAIL", None, 1.0),
+        ("COMPLETE", None, None),
         ("COMPLETE", None, 2.0),
     )
-    assert [entry.trial for entry in rank(trials, ["val_swd"])] == [4]
-
-
-def test_a_stopped_trial_is_ranked_but_has_no_weights(table):
-    ranking = rank(table(("PRUNED", None, 1.0), ("COMPLETE", None, 2.0), ("RUNNING", None, 3.0)), ["val_swd"])
-    assert [entry.has_weights for entry in ranking] == [False, True, True]
+    assert [entry.trial for entry in rank(trials, ["val_swd"])] == [3]
 
 
 def test_an_unknown_objective_is_refused_with_those_there_are(table):
@@ -65,61 +80,9 @@ def test_an_unknown_objective_is_refused_with_those_there_are(table):
         rank(table(), ["val_fid"])
 
 
-def test_the_best_of_the_search_is_set_beside_every_reference_point(table):
-    ranking = rank(
-        table(
-            ("COMPLETE", "λ 100", 3.0),
-            ("COMPLETE", "λ 80", 1.5),
-            ("PRUNED", "λ 120", 2.5),
-            ("PRUNED", None, 1.0),  # stopped: it left nothing to beat anyone with
-            ("COMPLETE", None, 2.0),
-        ),
-        ["val_swd"],
-    )
-    verdict = against_references(ranking, ["val_swd"])
-    assert verdict.best is not None
-    assert verdict.best.trial == 4
-    assert [entry.reference for entry in verdict.beaten] == ["λ 120", "λ 100"]
-    assert [entry.reference for entry in verdict.unbeaten] == ["λ 80"]
-    assert str(verdict) == "Trial 4 beats 2 of 3 reference points, but not λ 80."
-
-
-def test_a_tie_with_a_reference_point_is_no_win(table):
-    ranking = rank(table(("COMPLETE", "λ 100", 2.0), ("COMPLETE", None, 2.0)), ["val_swd"])
-    assert [entry.reference for entry in against_references(ranking, ["val_swd"]).unbeaten] == ["λ 100"]
-
-
-@pytest.mark.parametrize(
-    ("trials", "said"),
-    [
-        ([("COMPLETE", "λ 100", 2.0)], "The search has no surviving trial of its own yet; best is λ 100."),
-        ([("COMPLETE", None, 2.0)], "Best of the search is trial 0; no reference point has a value."),
-        ([("COMPLETE", "a", 3.0), ("COMPLETE", None, 2.0)], "Trial 1 beats the only reference point."),
-        (
-            [("COMPLETE", "a", 1.0), ("COMPLETE", None, 2.0)],
-            "Trial 1 is the best of the search, but a is as good or better.",
-        ),
-        (
-            [("COMPLETE", "a", 3.0), ("COMPLETE", "b", 3.0), ("COMPLETE", None, 2.0)],
-            "Trial 2 beats all 2 reference points.",
-        ),
-        (
-            [("COMPLETE", "a", 1.0), ("COMPLETE", "b", 1.0), ("COMPLETE", None, 2.0)],
-            "Trial 2 is the best of the search, but a is as good or better.",
-        ),
-    ],
-)
-def test_the_verdict_is_a_sentence(table, trials, said):
-    assert str(against_references(rank(table(*trials), ["val_swd"]), ["val_swd"])) == said
-
-
-BOTH = ("val_swd", "val_delta_e")
-FRONT = [("COMPLETE", None, 1.0, 9.0), ("COMPLETE", None, 3.0, 3.0), ("COMPLETE", None, 9.0, 1.0)]
-"""Three trade-offs, the second of which is the knee."""
-
-
 def test_with_several_objectives_the_front_comes_first_and_in_it_the_knee(table):
-    ranking = rank(table(*FRONT, ("COMPLETE", "a", 4.0, 3.0), ("COMPLETE", "b", 2.0, None)), BOTH)
+    front = [("COMPLETE", None, 1.0, 9.0), ("COMPLETE", None, 3.0, 3.0), ("COMPLETE", None, 9.0, 1.0)]
+    ranking = rank(table(*front, ("COMPLETE", "a", 4.0, 3.0), ("COMPLETE", "b", 2.0, None)), BOTH)
     assert [entry.trial for entry in ranking] == [1, 0, 2, 3]
     assert [entry.level for entry in ranking] == [0, 0, 0, 1]
     assert ranking[0].values == (3.0, 3.0)
@@ -134,57 +97,75 @@ def test_of_several_objectives_one_may_be_higher_is_better(table):
     assert ranking[0].values == (25.0, 5.0)
 
 
-@pytest.mark.parametrize(
-    ("references", "said"),
-    [
-        (
-            [("COMPLETE", "a", 4.0, 4.0), ("COMPLETE", "b", 3.0, 5.0), ("COMPLETE", "c", 2.0, 6.0)],
-            "Trial 1, the knee of 4 best trade-offs, dominates 2 of 3 reference points: a and b;"
-            " c is as good a trade-off.",
-        ),
-        (
-            [("COMPLETE", "a", 4.0, 3.0)],
-            "Trial 1, the knee of 3 best trade-offs, dominates the only reference point.",
-        ),
-        (
-            [("COMPLETE", "a", 4.0, 3.0), ("PRUNED", "b", 9.0, 9.0)],
-            "Trial 1, the knee of 3 best trade-offs, dominates all 2 reference points.",
-        ),
-        (
-            [("COMPLETE", "a", 0.5, 9.5), ("COMPLETE", "b", 9.5, 0.5)],
-            "Trial 1, the knee of 5 best trade-offs, dominates none of 2 reference points:"
-            " a and b are as good trade-offs.",
-        ),
-        (
-            [("COMPLETE", "a", 2.0, 2.0)],
-            "Trial 0, one of 3 best trade-offs, does not dominate the only reference point:"
-            " a is as good a trade-off.",
-        ),
-        (
-            [("COMPLETE", "a", 0.5, 0.5), ("COMPLETE", "b", 5.0, 5.0)],
-            "Trial 1, the best of the search that left weights, dominates 1 of 2 reference points: b; a is as good or"
-            " better in everything.",
-        ),
-    ],
-)
-def test_the_verdict_tells_what_is_dominated_from_what_is_a_trade_off(table, references, said):
-    verdict = against_references(rank(table(*FRONT, *references), BOTH), BOTH)
-    assert str(verdict) == said
-    assert {entry.reference for entry in verdict.ordered} == {None, *(entry[1] for entry in references)}
+FRONT = [
+    ("COMPLETE", None, 2.0, 6.0),
+    ("COMPLETE", None, 1.0, 9.0),
+    ("COMPLETE", None, 3.0, 3.0),
+    ("COMPLETE", None, 9.0, 1.0),
+    ("COMPLETE", None, 6.0, 2.0),
+]
+"""Five trade-offs: trial 2 is the knee, trials 1 and 3 are the ends."""
 
 
-def test_a_front_of_one_trial_is_no_trade_off(table):
-    ranking = rank(table(("COMPLETE", None, 1.0, 1.0), ("COMPLETE", "a", 1.0, 2.0)), BOTH)
-    assert str(against_references(ranking, BOTH)) == "Trial 0 dominates the only reference point."
+def chosen(trials, objectives, count):
+    return [entry.trial for entry in finalists(trials, objectives, count)]
 
 
-def test_a_stopped_trial_may_be_the_knee_but_the_best_one_has_weights(table):
-    ranking = rank(table(*FRONT, ("PRUNED", None, 2.0, 2.0), ("COMPLETE", "a", 9.0, 9.5)), BOTH)
-    assert ranking[0].trial == 3
-    assert str(against_references(ranking, BOTH)).startswith(
-        "Trial 0, one of 3 best trade-offs, dominates the only"
+def test_with_one_objective_the_best_of_the_search_are_its_finalists(table):
+    trials = table(
+        ("COMPLETE", None, 4.0),
+        ("COMPLETE", "λ 80", 1.0),
+        ("COMPLETE", None, 2.0),
+        ("PRUNED", None, 1.0),
+        ("COMPLETE", None, 3.0),
+        ("COMPLETE", 0, 1.0),
     )
+    assert chosen(trials, ["val_swd"], 2) == [2, 4]
+    assert chosen(trials, ["val_psnr"], 2) == [0, 4]
 
 
-def test_every_metric_has_a_label():
+def test_of_several_objectives_finalists_are_the_knee_the_ends_and_then_the_others(table):
+    trials = table(*FRONT)
+    assert chosen(trials, BOTH, 5) == [2, 1, 3, 0, 4]
+    assert chosen(trials, BOTH, 2) == [2, 1]
+    assert chosen(trials, BOTH[::-1], 2) == [2, 3]
+    assert chosen(trials, BOTH, 1) == [2]
+
+
+def test_an_end_of_an_objective_of_which_higher_is_better_is_the_highest(table):
+    # Of val_psnr, which equals val_swd, and val_delta_e: (1, 1) and (9, 9) are the ends.
+    trials = table(("COMPLETE", None, 1.0, 1.0), ("COMPLETE", None, 7.0, 3.0), ("COMPLETE", None, 9.0, 9.0))
+    assert chosen(trials, ("val_psnr", "val_delta_e"), 2) == [1, 2]
+    assert chosen(trials, ("val_delta_e", "val_psnr"), 2) == [1, 0]
+
+
+def test_a_finalist_is_dominated_by_no_trial_of_the_search_but_perhaps_by_a_reference_point(table):
+    trials = table(*FRONT, ("COMPLETE", None, 4.0, 4.0), ("COMPLETE", "λ 80", 0.5, 0.5))
+    assert chosen(trials, BOTH, 9) == [2, 1, 3, 0, 4]
+
+
+def test_where_there_are_fewer_than_asked_for_all_of_them_are_finalists(table):
+    trials = table(
+        *FRONT[:2], ("RUNNING", None, 0.5, 0.5), ("COMPLETE", 0, 0.5, 0.5), ("COMPLETE", "a", 0.5, 0.5)
+    )
+    assert sorted(chosen(trials, BOTH, 3)) == [0, 1]
+    assert chosen(trials, ["val_swd"], 3) == [1, 0]
+
+
+@pytest.mark.parametrize("objectives", [BOTH, ["val_swd"]])
+def test_without_a_complete_trial_of_the_search_there_are_no_finalists(table, objectives):
+    trials = table(("COMPLETE", "λ 80", 1.0, 1.0), ("PRUNED", None, 1.0, 1.0))
+    assert finalists(trials, objectives, 3) == []
+
+
+def test_a_record_that_names_no_objectives_or_photos_has_the_default_and_none():
+    assert objectives_of({}) == objectives_of({"objectives": None}) == ("val_delta_e", "val_swd")
+    assert objectives_of({"objectives": ["val_kid"]}) == ("val_kid",)
+    assert photos_of({"data": {"counts": {"train": 160, "test": 20}}}) == 20
+    assert photos_of({}) == photos_of({"data": None}) == photos_of({"data": {"counts": {"train": 160}}}) == 0
+
+
+def test_a_metric_of_either_split_has_one_label():
     assert tuple(LABELS) == METRICS
+    assert [label(metric) for metric in TEST_METRICS] == [label(metric) for metric in METRICS]
+    assert label("test_swd") == "sliced Wasserstein distance"

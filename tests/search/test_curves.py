@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from results.store import StudyError
+from results.store import StudyError, StudyWriter, read_trials
 from search.config import ConfigError
 from search.curves import open_problem
 from search.hartmann import FUNCTIONS
@@ -74,6 +74,21 @@ def test_configurations_of_a_table_are_answered_exactly(table):
             assert curve.seconds.tolist() == [2.0] * 4
             assert curve.final == pytest.approx([final])
             assert not curve.fails
+
+
+def test_a_confirmation_is_no_configuration_of_its_own(table):
+    alone = open_problem(str(table))
+    writer = StudyWriter(table)
+    again = next(row for row in read_trials(table).to_pylist() if row["trial"] == 3)
+    writer.record_trial(again | {"trial": 12, "role": "confirmation", "confirms": 3, "seed": 1})
+    for epoch in range(1, 5):
+        writer.record_epoch(
+            {"trial": 12, "epoch": epoch, "val_swd": 0.5, "val_delta_e": 9.0, "epoch_seconds": 2.0}
+        )
+    problem = open_problem(str(table))
+    assert problem.configurations == alone.configurations
+    params = problem.configurations[3]
+    assert problem.curve(params, 0).values.tolist() == alone.curve(params, 0).values.tolist()
 
 
 def finals(problem, params, draws=200):

@@ -42,6 +42,25 @@ def test_ended_trials_are_taken_over_with_their_curves_and_failed_ones_are_not(s
     assert finished.params == {"depth": 3, "width": 16, "learning_rate": 1e-3}
 
 
+def test_reference_points_are_taken_over_and_confirmations_are_not(study):
+    writer = StudyWriter(study)
+    for trial, role in ((3, "reference"), (4, "confirmation")):
+        writer.record_trial(
+            {
+                "trial": trial,
+                "state": "COMPLETE",
+                "role": role,
+                "reference": "CNN baseline",
+                "params.depth": trial,
+            }
+        )
+        values = {"val_delta_e": 1.0 + trial, "val_swd": 1.0}
+        writer.record_epoch({"trial": trial, "epoch": 1, "timestamp": datetime.now(UTC), **values})
+    *_, reference = taken_over = earlier_trials([study], SPACE, objectives=PAIR, epochs=4)
+    assert len(taken_over) == 3
+    assert (reference.params["depth"], epochs_of(reference)) == (3, {1: (4.0, 1.0)})
+
+
 def test_with_one_objective_the_values_are_of_that_one(study):
     finished, _ = earlier_trials([study], SPACE, objectives=("val_swd",), epochs=4)
     assert finished.value == 1.0

@@ -17,29 +17,58 @@ import optuna
 import pytest
 from PIL import Image
 
-from results.store import StudyFolder, open_study, read_config, read_epochs, read_trials
+from results.ranking import finalists, rank
+from results.store import (
+    TEST_METRICS,
+    StudyFolder,
+    open_study,
+    read_config,
+    read_epochs,
+    read_resamples,
+    read_trials,
+)
 from search.baselines import BaselineTask
 from search.dashboard import make_dashboard
-from spaces import reference_points, space_of
+from search.journal import Journal
 from trainables.best import best_epoch
 from trainables.data.nearby import SharedFile, digest
 from trainables.hardware import device_name, processor_flags, suitable_precisions
 
+PAIR = ("val_delta_e", "val_swd")
+
 
 @pytest.fixture(scope="module")
 def finished_study(run_search, storage):
-    """A Pix2Pix study that ran to its end: six trials of at most three epochs, and what it printed."""
+    """A Pix2Pix study that ran to its end, and what it printed.
+
+    Six trials of at most three epochs beside two reference points, these and the finalists confirmed on one seed.
+    """
     size = ("--trials", "6", "--epochs", "3", "--precision", "auto", "--encoder-weights", "none")
-    run = run_search("pix2pix", "--name", "finished", *size)
+    beside = ("--references", "lambda-100", "mobilenetv2", "--confirm", "1")
+    run = run_search("pix2pix", "--name", "finished", *size, *beside)
     assert run.returncode == 0, run.stdout + run.stderr
     return storage / "finished", run.stdout
 
 
-def test_a_study_accounts_for_every_trial_and_epoch(finished_study, accounted_for):
+@pytest.fixture
+def trials(finished_study):
+    """The rows of the study's trials, by number."""
+    return {row["trial"]: row for row in read_trials(finished_study[0]).to_pylist()}
+
+
+def numbers(trials, role):
+    return [number for number, row in trials.items() if row["role"] == role]
+
+
+def test_a_study_accounts_for_every_trial_and_epoch(finished_study, trials, accounted_for):
     path, _ = finished_study
-    rows = accounted_for(path, trials=6, epochs=3)
-    assert "COMPLETE" in {row["state"] for row in rows.values()}
-    assert "PRUNED" in {row["state"] for row in rows.values()}
+    rows = accounted_for(path, trials=len(trials), epochs=3)
+    searched = {rows[number]["state"] for number in numbers(trials, "search")}
+    assert searched == {"COMPLETE", "PRUNED"}
+    beside = {
+        rows[number]["state"] for role in ("reference", "confirmation") for number in numbers(trials, role)
+    }
+    assert beside == {"COMPLETE"}
 
 
 def test_a_trials_row_shows_its_best_epoch(finished_study):
@@ -56,12 +85,71 @@ def test_a_trials_row_shows_its_best_epoch(finished_study):
         assert all(math.isfinite(row[metric]) for metric in ("val_swd", "val_psnr", "val_ssim", "val_l1"))
 
 
-def test_the_original_experiments_run_first(finished_study):
-    path, _ = finished_study
-    expected = [
-        name for name, _ in reference_points("pix2pix", space_of("pix2pix", 32, ("unet", "mobilenetv2")))
+def test_the_original_experiments_run_first_and_beside_the_trials_that_were_asked_for(trials):
+    assert numbers(trials, "reference") == [0, 1]
+    assert [trials[number]["reference"] for number in (0, 1)] == [
+        "Pix2Pix λ 100",
+        "Pix2Pix + MobileNetV2, 20 unfrozen",
     ]
-    assert [row["reference"] for row in read_trials(path).to_pylist()] == [*expected, None, None]
+    assert numbers(trials, "search") == [2, 3, 4, 5, 6, 7]
+    assert {trials[number]["reference"] for number in numbers(trials, "search")} == {None}
+
+
+def test_finalists_and_reference_points_are_trained_once_more_on_a_fresh_seed(finished_study, trials):
+    chosen = finalists(read_trials(finished_study[0]), PAIR, 3)
+    again = numbers(trials, "confirmation")
+    assert {trials[number]["confirms"] for number in again} == {0, 1, *(entry.trial for entry in chosen)}
+    assert len(again) == 2 + len(chosen)
+    for number, row in trials.items():
+        assert row["seed"] == (1 if number in again else 0)
+        if number not in again:
+            assert row["confirms"] is None
+            continue
+        first = trials[row["confirms"]]
+        same = [name for name in row if name.startswith("params.") or name == "reference"]
+        assert [row[name] for name in same] == [first[name] for name in same]
+        assert row["val_swd"] != first["val_swd"]
+
+
+def test_the_test_split_was_read_for_what_is_compared_and_for_nothing_else(finished_study, trials):
+    folder = StudyFolder(finished_study[0])
+    table = read_trials(folder)
+    front = {entry.trial for entry in rank(table, PAIR) if entry.level == 0}
+    compared = front | {entry.trial for entry in finalists(table, PAIR, 3)}
+    compared |= {*numbers(trials, "reference"), *numbers(trials, "confirmation")}
+    assert set(trials) - compared
+    for number, row in trials.items():
+        told = {metric: row[metric] for metric in TEST_METRICS}
+        if number in compared:
+            # Without weights of an encoder there is no kernel inception distance.
+            assert told.pop("test_kid") is None
+            assert all(math.isfinite(value) for value in told.values())
+            assert row["test_delta_e"] != row["val_delta_e"]
+        else:
+            assert set(told.values()) == {None}
+        assert folder.test_strip(number).exists() == (number in compared)
+    journal = Journal(folder.journal, "finished", PAIR)
+    assert journal.measured() == {
+        number: {metric: trials[number][metric] for metric in TEST_METRICS if metric != "test_kid"}
+        for number in sorted(compared)
+    }
+
+
+def test_each_trial_that_was_measured_was_on_the_same_resamples_too(finished_study, trials):
+    resamples = read_resamples(finished_study[0]).to_pylist()
+    measured = [number for number, row in trials.items() if row["test_swd"] is not None]
+    own = {number: [row for row in resamples if row["trial"] == number] for number in measured}
+    assert sum(map(len, own.values())) == len(resamples)
+    places = {tuple(row["resample"] for row in rows) for rows in own.values()}
+    assert len(places) == 1
+    (drawn,) = places
+    assert drawn == tuple(range(len(drawn)))
+    assert len(drawn) > 100
+    for number, rows in own.items():
+        for metric in ("test_delta_e", "test_swd"):
+            values = [row[metric] for row in rows]
+            assert min(values) < trials[number][metric] < max(values)
+        assert {row["test_psnr"] for row in rows} == {None}
 
 
 def test_surviving_trials_keep_weights_and_all_have_strips(finished_study):
@@ -74,6 +162,13 @@ def test_surviving_trials_keep_weights_and_all_have_strips(finished_study):
         assert strips[0].name == "epoch-001.png"
         with Image.open(strips[-1]) as strip:
             assert strip.size[0] > strip.size[1] > 3 * 32
+
+
+def test_every_best_trade_off_and_every_reference_point_has_its_weights(finished_study, trials):
+    folder = StudyFolder(finished_study[0])
+    front = [entry.trial for entry in rank(read_trials(folder), PAIR) if entry.level == 0]
+    for number in {*front, *numbers(trials, "reference"), *numbers(trials, "confirmation")}:
+        assert folder.best_weights(number).stat().st_size > 100_000
 
 
 def test_a_frozen_encoder_trains_as_much_of_itself_as_was_unfrozen(finished_study):
@@ -89,6 +184,14 @@ def test_the_record_names_data_versions_and_baselines(finished_study):
     assert record["versions"]["ray"]
     assert record["baselines"]["gray"]["val_swd"] > record["baselines"]["mean chroma"]["val_swd"] > 0
     assert record["config"]["trials"] == 6
+    assert record["config"]["references"] == ["lambda-100", "mobilenetv2"]
+    assert (record["config"]["confirm"], record["encoder"]["sha256"]) == (1, None)
+
+
+def test_the_baselines_were_measured_on_the_test_split_too(finished_study):
+    baselines = read_config(StudyFolder(finished_study[0]))["baselines"]
+    assert baselines["gray"]["test_swd"] > baselines["mean chroma"]["test_swd"] > 0
+    assert baselines["gray"]["test_swd"] != baselines["gray"]["val_swd"]
 
 
 def test_its_baselines_are_there_for_the_next_study_of_the_same_pictures(finished_study):
@@ -96,7 +199,10 @@ def test_its_baselines_are_there_for_the_next_study_of_the_same_pictures(finishe
     pack = Path(record["data"]["pack"])
     # There is no Ray in this process to take them on.
     task = BaselineTask(SharedFile(str(pack), digest(pack), ""), record["config"]["seed"], None)
-    assert task.get(wait=False) == record["baselines"]
+    assert task.get(wait=False) == {
+        name: {metric: value for metric, value in scores.items() if metric.startswith("val_")}
+        for name, scores in record["baselines"].items()
+    }
 
 
 def test_the_precision_is_measured_said_and_recorded(finished_study):
@@ -112,6 +218,12 @@ def test_the_end_shows_ranking_baselines_files_and_commands_that_exist(finished_
     path, out = finished_study
     for words in ("baseline: gray", "baseline: mean chroma", "Pix2Pix λ 100", "stopped early", "val_delta_e"):
         assert words in out
+    assert "Test split, 20 photos" in out
+    assert (
+        "is the best of the search. Whether it beats the reference points is not confirmed: one seed" in out
+    )
+    assert "python -m search.run --resume finished" in out
+    assert "--confirm 2" in out
     for file in re.findall(rf"{re.escape(str(path))}/\S+\b", out):
         assert StudyFolder(path).path.joinpath(file.rstrip(",")).exists(), file
     assert "python -m results.colorize" in out
@@ -139,6 +251,10 @@ def test_a_name_that_is_taken_is_refused_with_how_to_resume(finished_study, run_
         ),
         # A default counts as given, too.
         (("--encoder-weights", "auto"), "--encoder-weights is auto now, but none in the study finished"),
+        (
+            ("--references", "all"),
+            "--references is all now, but lambda-100 mobilenetv2 in the study finished",
+        ),
         (("--trials", "5"), "--trials is 5, but in the study finished 6 trials have begun: take 6 or more"),
         (("--epochs", "2"), "--epochs is 2, but in the study finished 3 epochs have been trained"),
     ],
@@ -168,12 +284,16 @@ def test_a_study_on_a_storage_that_is_only_to_be_read_is_not_resumed(finished_st
 
 
 def test_resuming_a_finished_study_only_tells_its_result_again(finished_study, run_search):
-    path, _ = finished_study
-    before = read_epochs(path)
+    path, out = finished_study
+    before = [read(path) for read in (read_epochs, read_trials, read_resamples)]
+    strip = StudyFolder(path).test_strip(0).stat().st_mtime_ns
     run = run_search("--resume", "finished")
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "baseline: gray" in run.stdout
-    assert read_epochs(path) == before
+    # From the verdict's tables to the verdict, the same.
+    told = out[out.index("Test split, ") : out.index("Hypervolume ")]
+    assert told in run.stdout
+    assert [read(path) for read in (read_epochs, read_trials, read_resamples)] == before
+    assert StudyFolder(path).test_strip(0).stat().st_mtime_ns == strip
 
 
 def test_the_journal_is_what_optuna_itself_reads(finished_study):
@@ -214,16 +334,16 @@ def get(url):
         return answer.read().decode()
 
 
-def test_the_study_is_served_with_all_its_trials(address):
+def test_the_study_is_served_with_all_its_trials(address, trials):
     assert "<title>" in get(f"{address}/dashboard/studies/0")
     study = json.loads(get(f"{address}/api/studies/0"))
-    assert len(study["trials"]) == 6
+    assert len(study["trials"]) == len(trials)
     assert study["name"] == "finished"
 
 
 def test_the_gallery_is_served_too(address):
     page = get(f"{address}/gallery")
-    assert "Pix2Pix λ 80" in page
+    assert "Pix2Pix λ 100" in page
     assert "data:image" in page
 
 
@@ -244,13 +364,13 @@ def test_a_table_that_cannot_be_read_is_named_in_place_of_a_page(finished_study,
         assert "trials.parquet" in told.read().decode()
 
 
-def test_the_record_cannot_be_changed(address):
+def test_the_record_cannot_be_changed(address, trials):
     request = urllib.request.Request(f"{address}/api/studies/0", method="DELETE")
     with pytest.raises(urllib.error.HTTPError) as refusal:
         urllib.request.urlopen(request, timeout=20)
     with refusal.value as answer:
         assert answer.code == 405
-    assert len(json.loads(get(f"{address}/api/studies/0"))["trials"]) == 6
+    assert len(json.loads(get(f"{address}/api/studies/0"))["trials"]) == len(trials)
 
 
 def dashboard(*arguments):

@@ -153,6 +153,44 @@ def test_a_study_of_the_same_length_is_left_as_it_is(path):
     assert path.read_bytes() == before
 
 
+TOLD = {"test_delta_e": 7.25, "test_kid": -0.001}
+
+
+def measured(path):
+    return Journal(path, "birds", ("val_swd",)).measured()
+
+
+def test_what_the_test_split_told_of_a_trial_that_has_ended_is_kept_by_its_number(path):
+    journal = Journal(path, "birds", ("val_swd",))
+    before = [(trial.state, trial.user_attrs, trial.values) for trial in journal.trials()]
+    assert journal.measured() == {}
+    journal.measure(1, TOLD)
+    journal.measure(0, {"test_swd": 1.5})
+    assert measured(path) == journal.measured() == {1: TOLD, 0: {"test_swd": 1.5}}
+    journal.measure(0, {"test_swd": 2.5})
+    assert measured(path)[0] == {"test_swd": 2.5}
+    assert [(trial.state, trial.user_attrs, trial.values) for trial in journal.trials()] == before
+
+
+def test_what_the_test_split_told_of_a_trial_that_goes_on_is_forgotten(path):
+    journal = Journal(path, "birds", ("val_swd",))
+    for number in (0, 1):
+        journal.measure(number, TOLD)
+    journal.reopen(epochs=3)
+    assert measured(path) == {0: TOLD, 1: TOLD}
+    journal.reopen(epochs=5)
+    assert measured(path) == journal.measured() == {1: TOLD}
+
+
+def test_a_torn_measurement_costs_itself_alone(path):
+    journal = Journal(path, "birds", ("val_swd",))
+    for number in (0, 1):
+        journal.measure(number, TOLD)
+    path.write_bytes(path.read_bytes()[:-5])
+    assert measured(path) == {0: TOLD}
+    assert states(path) == ["COMPLETE", "PRUNED", "RUNNING"]
+
+
 @pytest.mark.parametrize(
     ("state", "epochs", "values"),
     [

@@ -23,7 +23,7 @@ def test_without_a_gpu_the_study_is_made_smaller_and_says_how_to_ask_for_more():
     small = plan()
     assert (small.image_size, small.concurrency) == (64, 2)
     said = " ".join(small.scaled)
-    for flag in ("--trials 64", "--epochs 60", "--image-size 128", "--set width=64"):
+    for flag in ("--trials 64", "--epochs 60", "--image-size 128", "--set width=64", "--references all"):
         assert flag in said
 
 
@@ -48,7 +48,18 @@ def test_trials_are_packed_on_gpus_whole_or_in_fractions(share, slots):
 def test_processors_limit_the_trials_at_once_too():
     assert plan(Machine(cpus=4, gpus=4), gpus_per_trial=0.25, trials=100).concurrency == 4
     assert plan(Machine(cpus=8, gpus=0), cpus_per_trial=4, trials=100).concurrency == 2
-    assert plan(Machine(cpus=8, gpus=0), trials=3).concurrency == 3
+    assert plan(Machine(cpus=8, gpus=0), trials=3, references=("none",)).concurrency == 3
+
+
+def test_reference_points_and_confirmations_run_beside_the_trials_that_were_asked_for():
+    room = Machine(cpus=100, gpus=0)
+    # All four reference points, and of three trials with one rung one that is trained to its end.
+    assert plan(room, trials=3, epochs=3).concurrency == 3 + 4
+    assert plan(room, trials=3, epochs=3, confirm=2).concurrency == 3 + 4 + 2 * (4 + 1)
+    assert plan(room, trials=3, epochs=3, confirm=2, references=("none",)).concurrency == 3 + 2 * 1
+    assert (
+        plan(room, trials=9, epochs=3, confirm=1, finalists=2, references=("none",)).concurrency == 9 + 1 * 2
+    )
 
 
 CPU_MACHINE, GPU_MACHINE = Machine(cpus=3, gpus=0), Machine(cpus=4, gpus=2)
@@ -120,6 +131,8 @@ def test_what_the_machine_or_the_space_lacks_is_refused(settings, message):
         ({"searcher": "cmaes"}, "--searcher is cmaes with --objective val_delta_e val_swd, but it knows one"),
         ({"epochs": -1}, "--epochs is -1, but must be 1 or more"),
         ({"batch_size": 0}, "--batch-size is 0, but must be 1 or more"),
+        ({"confirm": 0}, "--confirm is 0, but must be 1 or more"),
+        ({"finalists": 0}, "--finalists is 0, but must be 1 or more"),
         ({"gpus_per_trial": 2.0}, "--gpus-per-trial is 2, but must be 0, a fraction such as .* on one GPU"),
         ({"gpus_per_trial": -0.5}, "--gpus-per-trial is -0.5, but must be 0"),
         ({"gpus_per_trial": math.nan}, "--gpus-per-trial is nan, but must be 0"),
@@ -154,8 +167,17 @@ def test_a_perceptual_loss_is_searched_where_weights_are_named():
     ],
 )
 def test_the_epochs_of_a_study_are_expected_from_its_rungs(settings, expected):
-    of = plan(trials=12, epochs=27, **settings)
+    of = plan(trials=12, epochs=27, references=("none",), **settings)
     assert of.expected_epochs == (None if expected is None else pytest.approx(expected))
+
+
+def test_reference_points_and_confirmations_are_expected_to_be_trained_to_the_end():
+    alone = plan(trials=12, epochs=27, references=("none",)).expected_epochs
+    beside = plan(trials=12, epochs=27, references=("lambda-100", "lambda-80"))
+    assert beside.expected_epochs == pytest.approx(alone + 2 * 27)
+    # Of twelve trials with two rungs two are trained to the end, and so are no more finalists.
+    confirmed = plan(trials=12, epochs=27, references=("lambda-100", "lambda-80"), confirm=3)
+    assert confirmed.expected_epochs == pytest.approx(alone + (2 + 3 * (2 + 2)) * 27)
 
 
 def test_rungs_follow_eta_and_grace():
@@ -171,28 +193,107 @@ def test_a_duration_is_a_number_with_a_unit(duration, seconds):
 
 
 def test_a_small_grid_gives_as_many_trials_as_it_has_points():
-    small = plan(
-        model="cnn", searcher="grid", settings=("width=16", "head=rgb", "dropout=0.1"), image_size=32
-    )
-    # depth 2 to 4, batch normalisation or not, three learning rates, beside the reference points that fit.
-    assert small.trials == 3 * 2 * 3 + len(small.points)
-    with pytest.raises(ConfigError, match=r"--trials is 100, but the grid has 18 points"):
-        plan(
-            model="cnn",
-            searcher="grid",
-            settings=("width=16", "head=rgb", "dropout=0.1"),
-            image_size=32,
-            trials=100,
-        )
+    grid = {"model": "cnn", "searcher": "grid", "settings": ("width=16", "head=rgb", "dropout=0.1")}
+    small = plan(image_size=32, **grid)
+    # depth 2 to 4, batch normalisation or not, three learning rates; the reference points do not count.
+    assert small.trials == 3 * 2 * 3
+    assert small.references
+    with pytest.raises(ConfigError, match=r"--trials is 100, but the grid has 18 points beside 0"):
+        plan(image_size=32, trials=100, **grid)
 
 
-def test_enqueued_points_come_after_the_reference_points(tmp_path):
+def test_enqueued_points_come_after_the_reference_points_and_no_more_than_there_are_trials(tmp_path):
     file = tmp_path / "points.json"
-    file.write_text('[{"lambda": 50}]')
+    file.write_text('[{"lambda": 50}, {"lambda": 60}]')
     points = plan(enqueue=file).points
-    assert [point.reference for point in points][-1] is None
-    assert dict(points[-1].params) == {"lambda": 50}
-    assert len(plan().points) == len(points) - 1
+    assert [point.role for point in points] == ["reference", "search", "search"]
+    assert [dict(point.params) for point in points[1:]] == [{"lambda": 50}, {"lambda": 60}]
+    (only,) = plan(enqueue=file, trials=1, references=("none",)).points
+    assert dict(only.params) == {"lambda": 50}
+
+
+def keys(of):
+    return of.config.references
+
+
+@pytest.mark.parametrize(
+    ("references", "expected"),
+    [
+        (None, ("lambda-100", "mobilenetv2", "lambda-80", "lambda-120")),
+        (("all",), ("lambda-100", "mobilenetv2", "lambda-80", "lambda-120")),
+        (("none",), ("none",)),
+        (("lambda-80", "lambda-100"), ("lambda-100", "lambda-80")),
+    ],
+    ids=str,
+)
+def test_the_reference_points_are_those_that_are_asked_for(references, expected):
+    asked = plan(trials=5, references=references)
+    assert keys(asked) == expected
+    assert asked.trials == 5
+    assert [point.role for point in asked.points] == ["reference"] * (
+        0 if expected == ("none",) else len(expected)
+    )
+    assert not any("reference points" in what for what in asked.scaled)
+
+
+def test_reference_points_that_the_space_excludes_are_not_among_all():
+    assert keys(plan(trials=5, references=("all",), settings=("encoder=unet",))) == (
+        "lambda-100",
+        "lambda-80",
+        "lambda-120",
+    )
+
+
+@pytest.mark.parametrize(("cpus", "count"), [(1, 1), (2, 1), (4, 2), (8, 4), (64, 4)])
+def test_a_study_that_is_made_smaller_trains_one_reference_point_for_every_two_slots(cpus, count):
+    small = plan(Machine(cpus=cpus, gpus=0))
+    assert keys(small) == ("lambda-100", "mobilenetv2", "lambda-80", "lambda-120")[:count]
+    left_out = [what for what in small.scaled if "reference points" in what]
+    assert len(left_out) == (count < 4)
+    assert all("(--references all)" in what and "Pix2Pix λ 120" in what for what in left_out)
+    assert len(plan(Machine(cpus=cpus, gpus=0), references=("all",)).references) == 4
+
+
+@pytest.mark.parametrize("size", [{"trials": 8}, {"epochs": 6}], ids=str)
+def test_a_study_of_a_given_size_trains_all_reference_points_and_confirms_nothing(size):
+    assert len(plan(**size).references) == 4
+    assert plan(**size).confirm == 0
+
+
+def test_a_study_that_is_made_smaller_confirms_on_one_seed_if_there_is_time_and_others_what_is_asked_for():
+    small, full, asked = plan(), plan(FOUR_GPUS), plan(confirm=2)
+    assert (small.confirm, math.isfinite(small.confirm_within)) == (1, True)
+    assert full.confirm == 0
+    assert (asked.confirm, asked.confirm_within) == (2, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"references": ("x",)},
+            "--references is x, but must be all, none, or some of lambda-100, mobilenetv2",
+        ),
+        ({"model": "cnn", "references": ("lambda-80",)}, "or some of baseline, dropout, batch-norm"),
+        ({"references": ("all", "lambda-80")}, "--references is all lambda-80, but all stands alone: leave"),
+        ({"references": ("lambda-80", "none")}, "--references is lambda-80 none, but none stands alone"),
+        (
+            {"references": ("mobilenetv2",), "settings": ("encoder=unet",)},
+            "--references is mobilenetv2, but this study's settings or weights do not allow for it",
+        ),
+    ],
+)
+def test_a_reference_point_that_there_is_not_is_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        plan(**settings)
+
+
+def test_a_reference_point_without_its_weights_is_refused_by_name_and_left_out_of_all():
+    config = StudyConfig(model="pix2pix", name="x", references=("mobilenetv2",))
+    with pytest.raises(ConfigError, match="settings or weights do not allow for it"):
+        make_plan(config, TWO_CORES, ("unet",))
+    every = make_plan(StudyConfig(model="pix2pix", name="x", references=("all",)), TWO_CORES, ("unet",))
+    assert keys(every) == ("lambda-100", "lambda-80", "lambda-120")
 
 
 def test_settings_survive_the_record_in_study_json():
@@ -203,13 +304,31 @@ def test_settings_survive_the_record_in_study_json():
         warm_start=(Path("/studies/a"), Path("/studies/b")),
         time_budget="2h",
         objective=("val_kid",),
+        references=("lambda-80",),
+        confirm=3,
+        finalists=2,
     ).config
     assert StudyConfig.from_record(json.loads(json.dumps(config.to_record()))) == config
 
 
 def test_a_plan_made_again_from_its_own_record_is_the_same():
     first = plan()
-    assert make_plan(first.config, TWO_CORES, ENCODERS).config == first.config
+    again = make_plan(first.config, TWO_CORES, ENCODERS)
+    assert again.config == first.config
+    assert again.points == first.points
+
+
+def test_a_study_that_goes_on_has_as_much_time_for_confirmations_as_it_began_with():
+    first = plan()
+    again = make_plan(first.config, TWO_CORES, ENCODERS)
+    assert (again.confirm, again.confirm_within) == (first.confirm, first.confirm_within)
+
+
+def test_a_record_of_before_there_were_confirmations_is_read():
+    record = StudyConfig(model="cnn", trials=7).to_record()
+    for name in ("references", "confirm", "finalists"):
+        del record[name]
+    assert StudyConfig.from_record(record) == StudyConfig(model="cnn", trials=7)
 
 
 def test_a_record_of_another_version_is_refused_by_the_name_of_what_is_new():

@@ -6,9 +6,11 @@ import pytest
 from optuna.trial import TrialState
 
 from results.store import StudyFolder, StudyWriter, read_trials
-from search.journal import POINT, REFERENCE, Journal
+from search.journal import Journal
 from search.outcome import epochs_of
-from search.resume import take_up
+from search.points import Point, confirmation, point_of
+from search.progress import Progress
+from search.resume import show, take_up
 from search.stopping import make_stopper
 from spaces import space_of
 
@@ -18,6 +20,14 @@ DISTRIBUTIONS = {name: parameter.distribution for name, parameter in SPACE.items
 PAIR = ("val_delta_e", "val_swd")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 EPOCHS = 4
+SEED = 5
+BESIDE = {
+    "reference": Point("CNN baseline", PARAMS, "CNN baseline"),
+    "confirmation of a reference": confirmation(0, "CNN baseline", 6, PARAMS),
+    "confirmation of a trial": confirmation(1, None, 7, PARAMS),
+}
+"""What is trained beside the search."""
+PROPOSED = Point("", PARAMS)
 
 
 class Study:
@@ -29,17 +39,25 @@ class Study:
         self.journal = Journal(self.folder.journal, "birds", PAIR)
         self.time = 0
 
-    def begin(self, reference=None):
-        attributes = {} if reference is None else {REFERENCE: reference, POINT: reference}
-        number = self.journal.begin(PARAMS, DISTRIBUTIONS, attributes, {})
-        self.trial_row(number, "RUNNING", reference=reference)
+    def begin(self, point=PROPOSED, table=True):
+        number = self.journal.begin(PARAMS, DISTRIBUTIONS, point.attributes, {})
+        if table:
+            self.trial_row(number, "RUNNING", point)
         self.folder.checkpoint(number).mkdir(parents=True)
         self.folder.last_state(number).write_bytes(b"state")
         return number
 
-    def trial_row(self, number, state, **more):
+    def trial_row(self, number, state, point=PROPOSED, **more):
+        row = {
+            "trial": number,
+            "state": state,
+            "role": point.role,
+            "reference": point.reference,
+            "seed": SEED if point.seed is None else point.seed,
+            "confirms": point.confirms,
+        }
         params = {f"params.{name}": value for name, value in PARAMS.items()}
-        self.writer.record_trial({"trial": number, "state": state, **params, **more})
+        self.writer.record_trial(row | params | more)
 
     def epoch(self, number, epoch, values, journal=True, table=True):
         self.time += 1
@@ -65,7 +83,7 @@ class Study:
     def take_up(self, kind="asha", epochs=EPOCHS):
         self.stopper = make_stopper(kind, epochs=epochs, eta=2, grace=1, smoothing=1, seed=0)
         journal = Journal(self.folder.journal, "birds", PAIR)
-        return take_up(journal, StudyWriter(self.folder.path), self.stopper, SPACE, PAIR, epochs)
+        return take_up(journal, StudyWriter(self.folder.path), self.stopper, SPACE, PAIR, epochs, SEED)
 
     @property
     def rows(self):
@@ -178,7 +196,7 @@ def test_what_a_damaged_journal_lost_is_found_in_the_tables(study):
     study.epoch(0, 1, (1.0, 1.0))
     kept = study.folder.journal.stat().st_size
     study.epoch(0, 2, (1.0, 1.0))
-    study.begin("the other")
+    study.begin(BESIDE["reference"])
     study.epoch(1, 1, (0.5, 0.5))
     study.epoch(1, 2, (0.4, 0.4))
     study.end(0, TrialState.PRUNED, (1.0, 1.0))
@@ -189,10 +207,96 @@ def test_what_a_damaged_journal_lost_is_found_in_the_tables(study):
     first, second = Journal(study.folder.journal, "birds", PAIR).trials()
     assert first.state == TrialState.PRUNED
     assert epochs_of(first) == {1: (1.0, 1.0), 2: (1.0, 1.0)}
-    assert (second.params, second.user_attrs[REFERENCE]) == (PARAMS, "the other")
+    assert point_of(second) == BESIDE["reference"]
     assert epochs_of(second) == {1: (0.5, 0.5), 2: (0.4, 0.4)}
     assert "was damaged" in standing.notices[0]
     assert "trial 1 was found in the tables" in standing.notices[1]
+
+
+@pytest.mark.parametrize("what", BESIDE)
+def test_what_is_trained_beside_the_search_is_found_in_the_tables_for_what_it_was(study, what):
+    study.begin()
+    kept = study.folder.journal.stat().st_size
+    study.begin(BESIDE[what])
+    study.epoch(1, 1, (0.5, 0.5))
+    study.folder.journal.write_bytes(study.folder.journal.read_bytes()[:kept])
+    standing = study.take_up()
+    assert numbers(standing) == [0, 1]
+    assert point_of(standing.unfinished[1]) == BESIDE[what]
+    assert epochs_of(standing.unfinished[1]) == {1: (0.5, 0.5)}
+
+
+@pytest.mark.parametrize("kind", ["asha", "asha-promote", "hyperband"])
+@pytest.mark.parametrize("what", BESIDE)
+def test_what_is_trained_beside_the_search_goes_on_whatever_the_others_reached(study, kind, what):
+    for number in range(4):
+        study.begin()
+        study.epoch(number, 1, (1.0, 1.0))
+        study.end(number, TrialState.PRUNED, (1.0, 1.0))
+    study.begin(BESIDE[what])
+    study.epoch(4, 1, (9.0, 9.0))
+    standing = study.take_up(kind)
+    assert (numbers(standing), standing.paused) == ([4], frozenset())
+    assert study.folder.last_state(4).exists()
+    assert study.states[4] == "RUNNING"
+
+
+@pytest.mark.parametrize("what", BESIDE)
+@pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.FAIL, TrialState.RUNNING], ids=str)
+def test_what_is_trained_beside_the_search_takes_no_place_at_a_rung(study, what, state):
+    study.begin(BESIDE[what])
+    study.epoch(0, 1, (0.1, 0.1))
+    if state != TrialState.RUNNING:
+        study.end(0, state, (0.1, 0.1), table=False)
+    for number, value in ((1, 3.0), (2, 2.0)):
+        study.begin()
+        study.epoch(number, 1, (value, value))
+    # Of two at the rung the better goes on at once; with another there that is better still, it would wait.
+    assert study.take_up("asha-promote").paused == {1}
+    assert study.stopper.promote(last=False) is None
+
+
+def test_a_table_without_roles_and_seeds_is_given_them(study):
+    for point in (PROPOSED, *BESIDE.values()):
+        study.begin(point, table=False)
+    study.take_up()
+    assert [(row["role"], row["reference"], row["seed"], row["confirms"]) for row in study.rows.values()] == [
+        ("search", None, SEED, None),
+        ("reference", "CNN baseline", SEED, None),
+        ("confirmation", "CNN baseline", 6, 0),
+        ("confirmation", None, 7, 1),
+    ]
+
+
+def test_what_the_test_split_told_comes_back_into_the_table(study):
+    for point in (PROPOSED, BESIDE["confirmation of a reference"]):
+        number = study.begin(point)
+        for epoch in range(1, EPOCHS + 1):
+            study.epoch(number, epoch, (1.0, 1.0))
+        study.end(number, TrialState.COMPLETE, (1.0, 1.0))
+    study.journal.measure(1, {"test_delta_e": 7.5, "test_swd": 1.5})
+    assert study.rows[1]["test_swd"] is None
+    study.take_up()
+    assert (study.rows[1]["test_delta_e"], study.rows[1]["test_swd"]) == (7.5, 1.5)
+    assert study.rows[0]["test_swd"] is None
+
+
+def test_the_display_comes_to_where_the_study_stands(study):
+    for point in (PROPOSED, BESIDE["reference"], BESIDE["confirmation of a trial"]):
+        number = study.begin(point)
+        for epoch in range(1, EPOCHS + 1):
+            study.epoch(number, epoch, (1.0 + number, 1.0))
+        study.end(number, TrialState.COMPLETE, (1.0, 1.0))
+    study.begin()
+    study.epoch(3, 1, (0.5, 0.5))
+    standing = study.take_up()
+    progress = Progress(trials=9, epochs=EPOCHS, slots=1, objectives=PAIR)
+    show(progress, Journal(study.folder.journal, "birds", PAIR), standing.rows)
+    assert progress.trials_ended == 3
+    assert [(leader.number, leader.label) for leader in progress.leaders(9)] == [
+        (0, None),
+        (1, "CNN baseline"),
+    ]
 
 
 def test_what_nothing_knows_the_parameters_of_never_becomes_another_trials(study):

@@ -7,6 +7,8 @@ import sys
 import pytest
 from PIL import Image
 
+from search.run import main
+
 
 def test_help_and_dry_run_load_neither_tensorflow_nor_ray(few_birds, tmp_path):
     script = (
@@ -21,9 +23,17 @@ def test_help_and_dry_run_load_neither_tensorflow_nor_ray(few_birds, tmp_path):
 
 
 def test_a_dry_run_tells_the_plan(run_search):
-    run = run_search("pix2pix", "--dry-run", "--trials", "7")
+    run = run_search(
+        "pix2pix", "--dry-run", "--trials", "7", "--references", "lambda-100", "lambda-80", "--confirm", "2"
+    )
     assert run.returncode == 0
-    for words in ("7 trials", "32 x 32 pixels", "Pix2Pix λ 100", "made smaller to fit this machine"):
+    for words in (
+        "7 trials",
+        "32 x 32 pixels",
+        "experiments: Pix2Pix λ 100, Pix2Pix λ 80",
+        "up to 3 finalists and these experiments once more on 2 fresh seeds",
+        "made smaller to fit this machine",
+    ):
         assert words in run.stdout
 
 
@@ -64,12 +74,36 @@ def refused(run_search, storage, *arguments):
         *((["cnn", "--name", name], f"--name is '{name}'") for name in OUTSIDE),
         *((["--resume", name], f"--resume is '{name}'") for name in OUTSIDE),
         (["cnn", "--gpus-per-trial", "1"], "--gpus-per-trial is 1"),
+        (["cnn", "--confirm", "0"], "--confirm is 0, but must be 1 or more"),
+        (["cnn", "--finalists", "0"], "--finalists is 0, but must be 1 or more"),
         (["cnn", "--storage-of-mine", "x"], "--storage-of-mine"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_cannot_be_used_is_refused_in_one_message(run_search, storage, arguments, message):
     assert message in refused(run_search, storage, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--references", "x"], "--references is x, but must be all, none, or some of lambda-100"),
+        (["--references", "all", "lambda-80"], "--references is all lambda-80, but all stands alone"),
+        (
+            ["--references", "mobilenetv2", "--set", "encoder=unet"],
+            "--references is mobilenetv2, but this study's settings or weights do not allow for it",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_reference_points_that_cannot_be_trained_are_refused_in_one_message(
+    tmp_path, capsys, arguments, message
+):
+    assert main(["pix2pix", "--storage", str(tmp_path), *arguments]) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith(f"error: {message}")
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("written", ["../elsewhere", "/tmp/elsewhere", "victim"])

@@ -1,15 +1,11 @@
-"""Early stopping inside Tune: trials pause, the promoted go on from their states, and the run ends."""
+"""Early stopping behind Tune's interface: who pauses, who is promoted, and who is left alone."""
 
-import json
 import math
-import os
-import warnings
 from types import SimpleNamespace
 
 import pytest
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
-from ray.tune.search import Searcher
 
 from search.scheduler import StudyScheduler
 from search.stopping import make_stopper
@@ -33,8 +29,8 @@ class Controller:
 
 
 class FakeTrial(SimpleNamespace):
-    def __init__(self, number):
-        super().__init__(config={"number": number}, status=Trial.PENDING)
+    def __init__(self, number, role):
+        super().__init__(config={"number": number, "role": role}, status=Trial.PENDING)
 
     def set_status(self, status):
         self.status = status
@@ -73,8 +69,8 @@ class Session:
         self.controller.scheduler = self.scheduler
         self.trials = {}
 
-    def add(self, number):
-        self.trials[number] = FakeTrial(number)
+    def add(self, number, role="search"):
+        self.trials[number] = FakeTrial(number, role)
         self.scheduler.on_trial_add(self.controller, self.trials[number])
         if self.trials[number].status == Trial.PENDING:
             self.trials[number].status = Trial.RUNNING
@@ -84,6 +80,14 @@ class Session:
         return self.scheduler.on_trial_result(
             self.controller, self.trials[number], {"epoch": epoch, **metrics}
         )
+
+    def end(self, number, epoch=4, **metrics):
+        self.trials[number].status = Trial.TERMINATED
+        self.scheduler.on_trial_complete(self.controller, self.trials[number], {"epoch": epoch, **metrics})
+
+    def fail(self, number):
+        self.trials[number].status = Trial.ERROR
+        self.scheduler.on_trial_error(self.controller, self.trials[number])
 
     def choose(self):
         trial = self.scheduler.choose_trial_to_run(self.controller)
@@ -143,12 +147,10 @@ def test_what_nothing_can_promote_ends_when_no_trial_runs_or_comes():
     assert session.choose() == 0
     session.exhausted = True
     assert session.choose() == 1
-    session.trials[0].status = Trial.TERMINATED
-    session.scheduler.on_trial_complete(session.controller, session.trials[0], {"epoch": 4, "error": 0.0})
+    session.end(0, error=0.0)
     assert session.choose() is None
     assert session.controller.stopped == []
-    session.trials[1].status = Trial.ERROR
-    session.scheduler.on_trial_error(session.controller, session.trials[1])
+    session.fail(1)
     # Its place at the first rung goes to the next.
     assert session.choose() == 2
     session.trials[2].status = Trial.RUNNING
@@ -161,8 +163,7 @@ def test_a_trial_that_ends_with_an_error_but_goes_on_keeps_its_place():
         session.add(number)
         session.report(number, 1, error=float(number))
     assert session.choose() == 0
-    session.trials[0].status = Trial.ERROR
-    session.scheduler.on_trial_error(session.controller, session.trials[0])
+    session.fail(0)
     assert session.choose() is None
     session.add(0)
     assert session.report(0, 1, error=0.0) == TrialScheduler.CONTINUE
@@ -174,10 +175,7 @@ def test_a_last_epoch_that_is_not_finite_is_a_failure():
         session.add(number)
         session.report(number, 1, error=float(number))
     assert session.choose() == 0
-    session.trials[0].status = Trial.TERMINATED
-    session.scheduler.on_trial_complete(
-        session.controller, session.trials[0], {"epoch": 4, "error": math.nan}
-    )
+    session.end(0, error=math.nan)
     assert session.choose() == 1
 
 
@@ -241,138 +239,83 @@ def test_all_objectives_are_judged_and_one_that_is_not_finite_stops():
     assert session.report(3, 1, error=0.0, distance=math.nan) == TrialScheduler.STOP
 
 
-class Numbers(Searcher):
-    """Hands out trial numbers as slots are free, and paused ones at once."""
-
-    def __init__(self, folder, numbers, paused):
-        super().__init__(metric="error", mode="min")
-        self.folder, self.numbers, self.paused = folder, list(numbers), paused
-        self.scheduler = None
-        self.running = {}
-        self.ends = {}
-
-    def suggest(self, trial_id):
-        if not self.numbers:
-            # Once told that the search is over, Tune keeps no actor for a trial that is not promoted yet.
-            return None if self.running else Searcher.FINISHED
-        waits = self.numbers[0] in self.paused
-        if not waits and self.scheduler.free_slots <= 0:
-            return None
-        self.running[trial_id] = self.numbers.pop(0)
-        return {"number": self.running[trial_id], "folder": str(self.folder)}
-
-    def on_trial_complete(self, trial_id, result=None, error=False):
-        self.ends[self.running.pop(trial_id)] = "error" if error else result and result["epoch"]
-
-    def save(self, checkpoint_path):
-        pass
-
-    def restore(self, checkpoint_path):
-        pass
+BESIDE = ("reference", "confirmation")
 
 
-@pytest.fixture(scope="module")
-def tune(tune_with_slots):
-    """Tune on a Ray of this process, with two slots."""
-    with tune_with_slots(2) as tune:
-        yield tune
+@pytest.mark.parametrize("kind", ["asha", "asha-promote", "pasha", "hyperband"])
+@pytest.mark.parametrize("role", BESIDE)
+def test_what_is_trained_beside_the_search_goes_on_whatever_it_reports(kind, role):
+    session = Session(kind=kind)
+    for number in range(6):
+        session.add(number)
+        session.report(number, 1, error=1.0)
+    session.add(6, role)
+    for epoch, error in enumerate((9.0, 99.0, math.nan), 1):
+        assert session.report(6, epoch, error=error) == TrialScheduler.CONTINUE
+        assert session.trials[6].status == Trial.RUNNING
 
 
-def make_trainable(tune):
-    """A trial whose error is its number; its state is a file, and a process that takes it up reports it once more."""
+@pytest.mark.parametrize("kind", ["asha", "asha-promote", "pasha", "hyperband"])
+@pytest.mark.parametrize("role", BESIDE)
+@pytest.mark.parametrize("beside", [0.0, 9.0], ids=["best", "worst"])
+def test_the_search_decides_the_same_with_and_without_what_is_trained_beside_it(kind, role, beside):
+    def decisions(others):
+        session, found = Session(kind=kind, eta=3, concurrency=99), []
+        if others:
+            session.add(100, role)
+            session.report(100, 1, error=beside)
+            session.end(100, epoch=2, error=beside)
+            session.add(101, role)
+            session.fail(101)
+        for number in range(12):
+            session.add(number)
+            found.append(session.report(number, 1, error=float(number * 7 % 12)))
+            if others:
+                session.add(200 + number, role)
+                session.report(200 + number, 1, error=beside)
+            chosen = session.choose()
+            found.append(chosen)
+            if chosen is not None:
+                found.append(session.report(chosen, 2, error=float(chosen * 7 % 12)))
+        return found
 
-    class Counting(tune.Trainable):
-        def setup(self, config):
-            self.take_up(config)
-
-        def reset_config(self, new_config):
-            self.take_up(new_config)
-            return True
-
-        def take_up(self, config):
-            from pathlib import Path
-
-            self.number = config["number"]
-            self.path = Path(config["folder"]) / f"{self.number}.json"
-            self.history = json.loads(self.path.read_text()) if self.path.exists() else []
-            self.unreported = bool(self.history)
-
-        def step(self):
-            if not self.unreported:
-                if self.number == 1 and len(self.history) == 2:
-                    raise ArithmeticError("trial 1 fails in epoch 3")
-                self.history.append(os.getpid())
-                self.path.write_text(json.dumps(self.history))
-            self.unreported = False
-            epoch = len(self.history)
-            return {"epoch": epoch, "error": float(self.number), "done": epoch == 4}
-
-    return Counting
+    expected = decisions(others=False)
+    assert decisions(others=True) == expected
+    assert len(set(expected)) > 2
 
 
-def run(tune, folder, numbers, recorded=(), stop=None):
-    stopper = make_stopper("asha-promote", epochs=4, eta=2, grace=1, smoothing=1, seed=0)
-    for epoch in recorded:
-        stopper.record(*epoch)
-    searcher = Numbers(folder, numbers, {number for number in numbers if stopper.is_paused(number)})
-    scheduler = StudyScheduler(
-        stopper, ("error",), concurrency=lambda: 2, is_exhausted=lambda: not searcher.numbers
-    )
-    searcher.scheduler = scheduler
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tune.run(
-            make_trainable(tune),
-            search_alg=searcher,
-            scheduler=scheduler,
-            num_samples=-1,
-            reuse_actors=True,
-            resources_per_trial={"cpu": 1},
-            storage_path=str(folder / "tune"),
-            verbose=0,
-            raise_on_failed_trial=False,
-            stop=stop,
-        )
-    epochs = {int(path.stem): len(json.loads(path.read_text())) for path in folder.glob("*.json")}
-    return searcher, scheduler, epochs
+@pytest.mark.parametrize("role", BESIDE)
+def test_what_is_trained_beside_the_search_holds_a_slot_until_it_ends(role):
+    session = Session(concurrency=2)
+    session.add(0, role)
+    session.add(1, role)
+    assert session.scheduler.free_slots == 0
+    session.end(0, error=1.0)
+    session.fail(1)
+    assert (session.scheduler.free_slots, session.scheduler.paused) == (2, 0)
 
 
-@pytest.mark.slow
-def test_in_tune_the_best_are_promoted_to_the_end_and_the_rest_ends(tune, tmp_path):
-    searcher, scheduler, epochs = run(tune, tmp_path, range(8))
-    # Trial 0 is the best at both rungs, trial 1 the second best at the first and, until it fails, at the second.
-    assert epochs[0] == 4
-    assert searcher.ends[0] == 4
-    assert epochs[1] == 2
-    assert searcher.ends[1] == "error"
-    assert set(searcher.ends) == set(range(8))
-    assert scheduler.paused == 0
-    assert [epochs[number] for number in (6, 7)] == [1, 1]
-    # Half of eight is four; with the one in the place of the failed trial, five at most.
-    assert 4 <= sum(count >= 2 for count in epochs.values()) <= 5
-    assert all(searcher.ends[number] is None for number in (6, 7))
+@pytest.mark.parametrize("role", BESIDE)
+def test_paused_trials_end_although_something_is_trained_beside_the_search(role):
+    session = Session()
+    for number in range(2):
+        session.add(number)
+        session.report(number, 1, error=float(number))
+    session.add(2, role)
+    session.exhausted = True
+    assert session.choose() == 0
+    assert session.choose() is None
+    # Trial 0 may still fail and leave its place to trial 1.
+    assert session.controller.stopped == []
+    session.end(0, error=0.0)
+    session.choose()
+    assert session.controller.stopped == [1]
+    assert session.trials[2].status == Trial.RUNNING
 
 
-@pytest.mark.slow
-def test_in_tune_a_run_that_ends_early_leaves_its_paused_trials_to_the_next(tune, tmp_path):
-    from ray.tune.stopper import Stopper
-
-    class Brake(Stopper):
-        def __call__(self, trial_id, result):
-            return False
-
-        def stop_all(self):
-            return len(list(tmp_path.glob("*.json"))) >= 5
-
-    searcher, scheduler, epochs = run(tune, tmp_path, (5, 6, 7, 8, 9, 10), stop=Brake())
-    assert scheduler.paused > 0
-    assert len(searcher.running) >= scheduler.paused
-    # The next run begins from what was recorded, in some order of time.
-    recorded = [
-        (number, epoch, (float(number),)) for number in epochs for epoch in range(1, epochs[number] + 1)
-    ]
-    searcher, scheduler, epochs = run(tune, tmp_path, [*sorted(epochs, reverse=True), 11, 12], recorded)
-    assert epochs[min(epochs)] == 4
-    assert searcher.ends[5] == 4
-    assert not searcher.running
-    assert scheduler.paused == 0
+def test_a_reference_point_that_fails_is_asked_about_like_any_other():
+    asked = []
+    session = Session(on_failure=lambda trial: asked.append(trial.config["number"]))
+    session.add(0, "reference")
+    session.fail(0)
+    assert asked == [0]

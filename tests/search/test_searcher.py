@@ -8,14 +8,14 @@ from ray.tune.search import Searcher
 
 from search.journal import Journal
 from search.outcome import epochs_of
-from search.points import Point
+from search.points import Point, point_of
 from search.proposals import Proposals
 from search.searcher import OptunaSearcher
 from spaces import fix, reference_points, space_of
 
 SPACE = space_of("pix2pix", 64, ("unet", "mobilenetv2"))
 PAIR = ("val_delta_e", "val_swd")
-POINTS = [Point(name, point, name) for name, point in reference_points("pix2pix", SPACE)]
+POINTS = [Point(one.name, one.params, one.name) for one in reference_points("pix2pix", SPACE)]
 
 
 def make_searcher(
@@ -31,7 +31,7 @@ def make_searcher(
         objectives=objectives,
         epochs=epochs,
         trials=trials,
-        configure=lambda number, params: {"number": number, "lambda": params["lambda"]},
+        configure=lambda number, point: {"number": number, "lambda": point.params["lambda"]},
         **options,
     ), journal
 
@@ -102,10 +102,10 @@ def test_a_failed_trial_is_told_as_failed_with_the_reason(path):
 
 
 def test_a_trial_that_was_taken_back_is_handed_out_again_before_others_and_has_not_failed(path):
-    searcher, journal = make_searcher(path, points=POINTS[:1], trials=1)
+    searcher, journal = make_searcher(path, trials=1)
     first = searcher.suggest("a")
     searcher.on_trial_result("a", result(1, 2.0))
-    searcher.take_back("a", first["params"], first["reference"])
+    searcher.take_back("a")
     searcher.on_trial_complete("a", None, error=True)
     assert (searcher.running, searcher.is_exhausted) == (0, False)
     assert searcher.suggest("b") == first
@@ -147,21 +147,89 @@ def test_without_a_free_slot_nothing_is_proposed_and_without_means_nothing_any_m
     assert len(journal.trials()) == 1
 
 
-def test_points_come_first_and_only_once(path):
-    searcher, _ = make_searcher(path, points=POINTS)
-    suggested = [searcher.suggest(str(number)) for number in range(3)]
-    again, _ = make_searcher(path, points=POINTS)
-    suggested += [again.suggest(str(number)) for number in range(3)]
-    assert [one["reference"] for one in suggested] == [point.reference for point in POINTS] + [None, None]
+def test_a_trial_is_told_its_number_its_role_its_parameters_and_what_else_there_is(path):
+    searcher, _ = make_searcher(path, points=POINTS[2:3])
+    first, second = searcher.suggest("a"), searcher.suggest("b")
+    assert first == {
+        "number": 0,
+        "role": "reference",
+        "params": dict(POINTS[2].params),
+        "point": POINTS[2].plain(),
+        "trial": {"number": 0, "lambda": 80.0},
+    }
+    assert (second["number"], second["role"]) == (1, "search")
+    assert Point(**second["point"]) == Point("", second["params"])
+
+
+def test_reference_points_come_first_then_what_was_enqueued_and_all_of_it_once(path):
+    points = [*POINTS, Point("enqueued 1", {"lambda": 33.0})]
+    searcher, _ = make_searcher(path, points=points, trials=3)
+    suggested = [searcher.suggest(str(number)) for number in range(2)]
+    again, _ = make_searcher(path, points=points, trials=3)
+    suggested += [again.suggest(str(number)) for number in range(5)]
+    assert [one["point"]["reference"] for one in suggested[:4]] == [point.reference for point in POINTS]
     assert [one["params"] for one in suggested[:4]] == [dict(point.params) for point in POINTS]
-    assert suggested[2]["trial"] == {"number": 2, "lambda": 80.0}
+    assert [one["role"] for one in suggested] == ["reference"] * 4 + ["search"] * 3
+    assert suggested[4]["params"]["lambda"] == 33.0
+    assert again.suggest("7") is None
+    assert again.all_begun
+
+
+def test_reference_points_do_not_count_among_the_trials_also_after_a_resume(path):
+    searcher, _ = make_searcher(path, points=POINTS[:2], trials=2)
+    for number in range(3):
+        run_trial(searcher, str(number), [1.0])
+    assert not searcher.is_exhausted
+    again, journal = make_searcher(path, points=POINTS[:2], trials=2)
+    assert not again.is_exhausted
+    run_trial(again, "3", [1.0])
+    assert again.is_exhausted
+    assert again.suggest("4") == Searcher.FINISHED
+    roles = [point_of(trial).role for trial in journal.trials()]
+    assert roles == ["reference", "reference", "search", "search"]
+
+
+def test_a_reference_point_that_a_study_did_not_come_to_begins_although_all_its_trials_have(path):
+    searcher, _ = make_searcher(path, trials=1)
+    run_trial(searcher, "a", [1.0])
+    again, _ = make_searcher(path, points=POINTS[:1], trials=1)
+    assert again.suggest("b")["role"] == "reference"
+    assert again.is_exhausted
+
+
+def test_the_sampler_learns_from_reference_points():
+    # They alone say that lambda near 500 is good; at random, on the log scale from 10 to 1000, half would lie above
+    # 100 (20 draws, 14 or more at p < 0.06).
+    def above(references):
+        proposals = Proposals("tpe", SPACE, objectives=1, epochs=3, seed=0, startup=6)
+        searcher = OptunaSearcher(
+            proposals,
+            None,
+            objectives=("val_swd",),
+            epochs=3,
+            trials=100,
+            may_start=lambda: 1,
+            points=references,
+        )
+        for number, point in enumerate(references):
+            distance = abs(math.log(point.params["lambda"] / 500))
+            run_trial(searcher, str(number), [distance] * 3)
+        later = [run_trial(searcher, f"later {number}", [9.0]) for number in range(20)]
+        return sum(one["params"]["lambda"] > 100 for one in later)
+
+    lambdas = [10 * 10 ** (at / 20) for at in range(40)]
+    references = [
+        Point(f"reference {value}", {**POINTS[0].params, "lambda": value}, f"reference {value}")
+        for value in lambdas
+    ]
+    assert above(references) >= 14
 
 
 def test_what_a_point_leaves_open_is_drawn(path):
     searcher, _ = make_searcher(path, points=[Point("mine", {"encoder": "unet", "lambda": 50.0})])
     configuration = searcher.suggest("a")
     assert configuration["params"]["lambda"] == 50.0
-    assert configuration["reference"] is None
+    assert configuration["role"] == "search"
     assert {"depth", "dropout", "head"} < set(configuration["params"])
 
 
@@ -287,28 +355,3 @@ def test_a_stopped_trial_is_worth_what_it_would_have_come_to(path, improves, nea
             searcher.on_trial_complete(str(number), result(1, 5.0 if improves else 7.0))
     later = [searcher.suggest(f"later {number}")["params"]["lambda"] for number in range(20)]
     assert (sum(value < 100 for value in later) >= 13) == near
-
-
-@pytest.mark.parametrize("fate", ["stopped", "paused", "silent"])
-def test_a_proposal_costs_the_same_when_there_are_very_many_trials(fate):
-    # Seen through how many trials the sampler is told of.
-    proposals = Proposals("tpe", SPACE, objectives=1, epochs=3, seed=0, startup=6)
-    for number in range(1200):
-        proposals.propose(number, POINTS[0].params)
-        if fate != "silent":
-            proposals.report(number, 1, (float(number % 10),))
-        if fate == "stopped":
-            proposals.end(number, TrialState.PRUNED)
-    assert proposals.size <= 500
-
-
-def test_a_trial_of_very_many_is_shown_to_the_sampler_again_once_it_ends():
-    proposals = Proposals("tpe", SPACE, objectives=1, epochs=3, seed=0, startup=6)
-    for number in range(600):
-        proposals.propose(number, POINTS[0].params)
-        proposals.report(number, 1, (float(number),))
-    before = proposals.size
-    # Neither among the best nor among the newest, until now.
-    proposals.report(100, 2, (0.5,))
-    assert proposals.end(100, TrialState.PRUNED) == (0.5,)
-    assert proposals.size == before + 1

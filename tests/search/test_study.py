@@ -160,12 +160,13 @@ def test_a_study_learns_from_an_earlier_one_and_tries_what_is_enqueued_first(
     points = tmp_path / "points.json"
     points.write_text(json.dumps([{"dropout": 0.33}]))
     options = ("--warm-start", earlier, "--enqueue", points, "--encoder-weights", "none", *SAME_NETWORKS)
-    run = run_search("cnn", "--name", "warm", "--trials", "4", "--epochs", "1", *options)
+    size = ("--trials", "2", "--epochs", "1", "--references", "all")
+    run = run_search("cnn", "--name", "warm", *size, *options)
     assert run.returncode == 0, run.stdout + run.stderr
     assert f"learns from 6 trials of {earlier}" in run.stdout
     rows = read_trials(storage / "warm").to_pylist()
     # Two of the three reference points have these networks, and come before it.
-    assert [row["reference"] is not None for row in rows] == [True, True, False, False]
+    assert [row["role"] for row in rows] == ["reference", "reference", "search", "search"]
     assert rows[2]["params.dropout"] == 0.33
 
 

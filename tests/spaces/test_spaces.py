@@ -1,11 +1,23 @@
 """The spaces: what is drawn from them, what may be held, and the original experiments as points in them."""
 
+import re
+
 import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaces import MODELS, SpaceError, complete, fix, largest_points, reference_points, space_of, suggest
+from spaces import (
+    MODELS,
+    REFERENCES,
+    SpaceError,
+    complete,
+    fix,
+    largest_points,
+    reference_points,
+    space_of,
+    suggest,
+)
 from trainables.params import params_of
 
 ENCODERS = ("unet", "mobilenetv2")
@@ -100,44 +112,57 @@ def test_a_held_parameter_that_can_never_exist_is_refused(order):
         fix(space, *second)
 
 
+def by_key(model, space):
+    return {point.key: point.params for point in reference_points(model, space)}
+
+
 def test_the_original_experiments_are_all_there():
-    pix2pix = dict(reference_points("pix2pix", space_of("pix2pix", 128, ENCODERS)))
+    pix2pix = by_key("pix2pix", space_of("pix2pix", 128, ENCODERS))
     assert [point["lambda"] for point in pix2pix.values()] == [100.0, 100.0, 80.0, 120.0]
-    assert pix2pix["Pix2Pix λ 100"]["depth"] == 7
-    assert pix2pix["Pix2Pix + MobileNetV2, 20 unfrozen"]["unfrozen_layers"] == 20
-    cnn = dict(reference_points("cnn", space_of("cnn", 128, ENCODERS)))
-    assert cnn["CNN + dropout 0.2"]["dropout"] == 0.2
-    assert cnn["CNN + batch normalisation, deeper"]["depth"] > cnn["CNN baseline"]["depth"]
+    assert pix2pix["lambda-100"]["depth"] == 7
+    assert pix2pix["mobilenetv2"]["unfrozen_layers"] == 20
+    cnn = by_key("cnn", space_of("cnn", 128, ENCODERS))
+    assert cnn["dropout"]["dropout"] == 0.2
+    assert cnn["batch-norm"]["depth"] > cnn["baseline"]["depth"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_experiment_is_typed_in_one_plain_word_and_named_as_a_person_would(model):
+    points = reference_points(model, space_of(model, 128, ENCODERS))
+    assert [(point.key, point.name) for point in points] == [(one.key, one.name) for one in REFERENCES[model]]
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", point.key) for point in points)
+    assert not {"all", "none"} & {point.key for point in points}
+    assert len({point.key for point in points}) == len({point.name for point in points}) == len(points)
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_reference_point_lies_in_its_space_and_builds_its_model(model):
     space = space_of(model, 64, ENCODERS)
-    for _, point in reference_points(model, space):
-        assert all(space[name].allows(value) for name, value in point.items())
-        params_of(model, point)
+    for point in reference_points(model, space):
+        assert all(space[name].allows(value) for name, value in point.params.items())
+        params_of(model, point.params)
 
 
 def test_the_original_experiments_are_without_a_perceptual_loss():
-    plain = reference_points("pix2pix", space_of("pix2pix", 128, ENCODERS))
+    plain = by_key("pix2pix", space_of("pix2pix", 128, ENCODERS))
     space = space_of("pix2pix", 128, ENCODERS, perceptual=True)
-    assert reference_points("pix2pix", space) == [
-        (name, point | {"perceptual_weight": 0.0}) for name, point in plain
-    ]
-    held = reference_points("pix2pix", fix(space, "perceptual_weight", "10"))
-    assert {point["perceptual_weight"] for _, point in held} == {10.0}
+    assert by_key("pix2pix", space) == {
+        key: point | {"perceptual_weight": 0.0} for key, point in plain.items()
+    }
+    held = by_key("pix2pix", fix(space, "perceptual_weight", "10"))
+    assert {point["perceptual_weight"] for point in held.values()} == {10.0}
 
 
 def test_without_mobilenet_its_experiment_is_left_out():
-    names = [name for name, _ in reference_points("pix2pix", space_of("pix2pix", 64, ("unet",)))]
-    assert names == ["Pix2Pix λ 100", "Pix2Pix λ 80", "Pix2Pix λ 120"]
+    keys = list(by_key("pix2pix", space_of("pix2pix", 64, ("unet",))))
+    assert keys == ["lambda-100", "lambda-80", "lambda-120"]
 
 
 def test_a_held_value_replaces_what_experiments_share_and_drops_those_it_contradicts():
     space = fix(fix(space_of("pix2pix", 64, ENCODERS), "width", "16"), "lambda", "80")
-    points = dict(reference_points("pix2pix", space))
-    assert "Pix2Pix λ 80" in points
-    assert "Pix2Pix λ 100" not in points
+    points = by_key("pix2pix", space)
+    assert "lambda-80" in points
+    assert "lambda-100" not in points
     assert {point["width"] for point in points.values()} == {16}
 
 

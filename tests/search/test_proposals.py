@@ -1,0 +1,116 @@
+"""What a sampler is told of a study, and how much of it."""
+
+import pytest
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState
+
+from search.journal import Journal
+from search.points import Point, confirmation, point_of
+from search.proposals import Proposals
+from spaces import Parameter, complete, distributions_of, space_of
+
+SPACE = space_of("pix2pix", 64, ("unet", "mobilenetv2"))
+POINT = complete({"encoder": "unet", "lambda": 100.0, "depth": 4}, SPACE)
+
+
+@pytest.mark.parametrize("fate", ["stopped", "paused", "silent"])
+def test_a_proposal_costs_the_same_when_there_are_very_many_trials(fate):
+    # Seen through how many trials the sampler is told of.
+    proposals = Proposals("tpe", SPACE, objectives=1, epochs=3, seed=0, startup=6)
+    for number in range(1200):
+        proposals.propose(number, POINT)
+        if fate != "silent":
+            proposals.report(number, 1, (float(number % 10),))
+        if fate == "stopped":
+            proposals.end(number, TrialState.PRUNED)
+    assert proposals.size <= 500
+
+
+def test_a_trial_of_very_many_is_shown_to_the_sampler_again_once_it_ends():
+    proposals = Proposals("tpe", SPACE, objectives=1, epochs=3, seed=0, startup=6)
+    for number in range(600):
+        proposals.propose(number, POINT)
+        proposals.report(number, 1, (float(number),))
+    before = proposals.size
+    # Neither among the best nor among the newest, until now.
+    proposals.report(100, 2, (0.5,))
+    assert proposals.end(100, TrialState.PRUNED) == (0.5,)
+    assert proposals.size == before + 1
+
+
+LINE = {"x": Parameter(FloatDistribution(0.0, 1.0))}
+FOLLOWED = {"x": 0.99}
+
+
+def make_proposals(kind):
+    return Proposals(kind, LINE, objectives=1, epochs=3, seed=0, startup=6)
+
+
+def curve_of(number):
+    """Of a trial of the search: every third goes to the end, the others are stopped after their first epoch."""
+    values = [3.0 + number % 5, 2.5 + number % 4, 2.0 + number % 3]
+    return values if number % 3 == 0 else values[:1]
+
+
+@pytest.mark.parametrize("kind", ["tpe", "gp", "cmaes", "nsga2", "random"])
+@pytest.mark.parametrize("ended", [True, False], ids=["ended", "running"])
+def test_what_is_proposed_does_not_depend_on_confirmations_in_the_journal(tmp_path, kind, ended):
+    if kind == "gp":
+        pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[samplers]'")
+    journal = Journal(tmp_path / "optuna.journal", "line", ("loss",))
+    searching = make_proposals(kind)
+    for number in range(12):
+        known = searching.propose(number)
+        journal.begin(known.params, known.distributions, {}, known.system_attrs)
+        curve = curve_of(number)
+        for epoch, value in enumerate(curve, 1):
+            searching.report(number, epoch, (value,))
+            journal.report(number, epoch, (value,))
+        state = TrialState.COMPLETE if len(curve) == 3 else TrialState.PRUNED
+        journal.end(number, state, searching.end(number, state))
+    for seed in (1, 2, 3):
+        again = confirmation(0, None, seed, FOLLOWED)
+        number = journal.begin(FOLLOWED, distributions_of(LINE, FOLLOWED), again.attributes, {})
+        for epoch, value in enumerate((9.0, 4.0, 0.0), 1):
+            journal.report(number, epoch, (value,))
+        if ended:
+            journal.end(number, TrialState.COMPLETE, (0.0,))
+
+    proposed = []
+    for trials in (journal.trials(), journal.trials()[:12]):
+        proposals = make_proposals(kind)
+        proposals.load(trials)
+        proposed.append(proposals.propose(99).params)
+    assert proposed[0] == proposed[1] == searching.propose(99).params
+
+
+@pytest.mark.parametrize("kind", ["tpe", "cmaes"])
+def test_what_is_proposed_does_not_depend_on_confirmations_that_run(kind):
+    proposed = []
+    for followed in (True, False):
+        proposals = make_proposals(kind)
+        for number in range(12):
+            proposals.propose(number)
+            for epoch, value in enumerate(curve_of(number), 1):
+                proposals.report(number, epoch, (value,))
+            proposals.end(number, TrialState.COMPLETE if number % 3 == 0 else TrialState.PRUNED)
+        if followed:
+            assert proposals.follow(50, FOLLOWED).params == FOLLOWED
+            for epoch, value in enumerate((9.0, 4.0, 0.0), 1):
+                proposals.report(50, epoch, (value,))
+            assert proposals.epochs(50) == {1: (9.0,), 2: (4.0,), 3: (0.0,)}
+            proposals.end(50, TrialState.COMPLETE)
+        proposed.append(proposals.propose(99).params)
+    assert proposed[0] == proposed[1]
+
+
+def test_a_confirmation_that_goes_on_has_its_epochs_and_a_reference_point_is_known_to_the_sampler(tmp_path):
+    journal = Journal(tmp_path / "optuna.journal", "line", ("loss",))
+    for point in (Point("known", FOLLOWED, "known"), confirmation(0, "known", 1, FOLLOWED)):
+        number = journal.begin(FOLLOWED, distributions_of(LINE, FOLLOWED), point.attributes, {})
+        journal.report(number, 1, (2.0,))
+    proposals = make_proposals("tpe")
+    proposals.load(journal.trials())
+    assert [point_of(trial).role for trial in journal.trials()] == ["reference", "confirmation"]
+    assert proposals.size == 1
+    assert [proposals.epochs(number) for number in (0, 1)] == [{1: (2.0,)}, {1: (2.0,)}]
