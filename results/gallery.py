@@ -167,7 +167,7 @@ def _table(
 ) -> str:
     lines: list[tuple[str, str, Mapping[str, Any]]] = []
     for entry in ranking:
-        if entry == verdict.best:
+        if verdict.best is not None and entry.trial == verdict.best.trial:
             lines.append(("best", f"Best of the search: {entry.name}", _validation(rows[entry.trial])))
         elif entry.reference is not None:
             lines.append(("reference", f"Reference: {entry.reference}", _validation(rows[entry.trial])))

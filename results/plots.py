@@ -86,7 +86,8 @@ def ranking(trials: pa.Table, baselines: Baselines, objectives: Sequence[str]) -
             "" if entry.level else ", front" if place else ", knee" for place, entry in enumerate(entries)
         ]
         names = [name + mark for name, mark in zip(names, marks, strict=True)]
-    panels[0].set_yticks(range(len(entries)), names)
+    # A study's names are no formulas, whatever dollar signs they hold.
+    panels[0].set_yticks(range(len(entries)), names, parse_math=False)
     if any(entry.reference for entry in entries):
         panels[-1].bar(
             0, 0, color="#bbbbbb", hatch="////", edgecolor="white", linewidth=0, label="reference point"
@@ -127,7 +128,7 @@ def verdict(found: Verdict, baselines: Baselines, objectives: Sequence[str]) -> 
         for line, (name, value) in enumerate(_values(baselines, metric)):
             axes.axvline(value, color=BASELINE, linestyle=DASHES[1 + line % 3], label=f"baseline: {name}")
         axes.set_xlabel(_label(metric).replace(" (", "\n("))
-    panels[0].set_yticks(range(len(shown)), [contender.name for contender in shown])
+    panels[0].set_yticks(range(len(shown)), [contender.name for contender in shown], parse_math=False)
     for color, kind in (("#0072B2", "finalist"), ("#D55E00", "reference point")):
         panels[-1].scatter([], [], s=38, color=color, label=f"{kind}, a training")
     if any(contender.means for contender in shown):

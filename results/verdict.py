@@ -101,14 +101,14 @@ class Verdict:
     standing
         What it is among them, such as "the knee of 3 best trade-offs"; may be empty.
     winner
-        The trial whose weights to take: of what was confirmed the best by validation over the fresh seeds, else the
-        first of the ranking; None where nothing was trained to its end.
+        The trial whose weights to take: of what was confirmed the best by validation over the fresh seeds, or where
+        no finalist was the first of the ranking; None where nothing was trained to its end.
     finalists, references
         The contenders, best first.
     comparisons
         Each finalist with each reference point, where both were confirmed.
     photos, seeds
-        Of the test split, and fresh seeds of each contender (of the one with fewest).
+        Of the test split, and fresh seeds of each that is compared (of the one with fewest).
     doubt
         Why nothing is confirmed; empty where it is.
     """
@@ -136,13 +136,22 @@ class Verdict:
             return f"{name} is the best of the search; no reference point was trained to its end."
         if self.doubt:
             return f"{name} is the best of the search. Whether it beats the reference points is {self.doubt}."
-        told = [self._told(finalist) for finalist in self.finalists if finalist.fresh]
+        told = [
+            self._told(finalist)
+            for finalist in self.finalists
+            if any(comparison.finalist == finalist for comparison in self.comparisons)
+        ]
+        compared = {comparison.reference.trial for comparison in self.comparisons}
+        missing = [one.name for one in self.references if one.trial not in compared]
+        lost = (
+            f" {_listed(missing)} could not be trained anew often enough to be compared." if missing else ""
+        )
         winner = next((one for one in self.contenders if self.winner in (one.trial, *one.runs)), None)
         said = (
             "" if winner is None or winner.reference is None else f" By validation the best is {winner.name}."
         )
         how = f"Trained anew on {self.seeds} fresh seeds and measured on {self.photos} photos"
-        return f"{how} that nothing was chosen by: {' '.join(told)}{said}"
+        return f"{how} that nothing was chosen by: {' '.join(told)}{lost}{said}"
 
     def _told(self, finalist: Contender) -> str:
         relations: dict[str, list[str]] = defaultdict(list)
@@ -151,6 +160,14 @@ class Verdict:
                 relations[comparison.relation].append(comparison.reference.name)
         told = [f"{relation} {_listed(names)}" for relation, names in relations.items()]
         return f"{finalist.name.capitalize()} {'; '.join(told)}."
+
+
+def told(difference: Difference) -> str:
+    """A difference and its interval, all with their signs."""
+    size = max(map(abs, (difference.value, difference.low, difference.high)))
+    digits = 2 if size >= 0.1 else 4
+    value, low, high = (f"{one:+.{digits}f}" for one in (difference.value, difference.low, difference.high))
+    return f"{value} [{low}, {high}]"
 
 
 def judge(trials: pa.Table, resamples: pa.Table, objectives: Sequence[str], photos: int) -> Verdict:
@@ -181,18 +198,18 @@ def judge(trials: pa.Table, resamples: pa.Table, objectives: Sequence[str], phot
     ]
     judged = {number: tuple(again.get(number, ())) or (number,) for number in (*chosen, *known)}
     by_validation = _in_order(judged, rows, objectives)
-    measures = _Measures(judged, rows, resamples, objectives)
+    measures = _Measures(judged, rows, resamples, objectives, enough_photos=photos >= FEWEST_PHOTOS)
     contenders = {number: measures.contender(number, len(again.get(number, ()))) for number in by_validation}
     first = tuple(contenders[number] for number in by_validation if number in chosen)
     others = tuple(contenders[number] for number in by_validation if number in known)
-    seeds = min((one.fresh for one in (*first, *others)), default=0)
     comparisons = tuple(
         Comparison(one, other, measures.differences(one.trial, other.trial))
         for one in first
         for other in others
-        if photos >= FEWEST_PHOTOS and min(one.fresh, other.fresh) >= FEWEST_SEEDS
         if measures.can_compare(one.trial, other.trial)
     )
+    compared = [one for each in comparisons for one in (each.finalist, each.reference)]
+    seeds = min((one.fresh for one in compared or (*first, *others)), default=0)
     front = [entry.trial for entry in ranking if entry.level == 0]
     standing = ""
     if own and len(objectives) > 1 and len(front) > 1 and own[0].trial in front:
@@ -202,7 +219,7 @@ def judge(trials: pa.Table, resamples: pa.Table, objectives: Sequence[str], phot
     fresh = [
         number if rows[number]["state"] == "COMPLETE" else again[number][0]
         for number in by_validation
-        if again.get(number)
+        if confirmed and again.get(number)
     ]
     return Verdict(
         best=own[0] if own else None,
@@ -251,6 +268,8 @@ class _Measures:
         rows: Mapping[int, Mapping[str, Any]],
         resamples: pa.Table,
         objectives: Sequence[str],
+        *,
+        enough_photos: bool,
     ) -> None:
         self._judged = judged
         self._rows = rows
@@ -269,7 +288,7 @@ class _Measures:
         self._compared = [
             number
             for number, runs in judged.items()
-            if len(runs) >= FEWEST_SEEDS and all(map(self._is_measured, runs))
+            if enough_photos and len(runs) >= FEWEST_SEEDS and all(map(self._is_measured, runs))
         ]
         self._spreads = {
             metric: dict(

@@ -12,6 +12,7 @@ from PIL import Image
 from results.curves import data_uri, number
 from results.ranking import HIGHER_IS_BETTER, label
 from results.store import METRICS, TEST_METRICS, StudyFolder
+from results.verdict import told
 from trainables.strip import rows_of
 
 if TYPE_CHECKING:
@@ -95,8 +96,7 @@ def _differences(verdict: Verdict) -> str:
     body = "".join(
         f'<tr><th scope="row">{escape(one.finalist.name)} {escape(one.relation)} {escape(one.reference.name)}</th>'
         + "".join(
-            f"<td>{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]</td>"
-            f"<td>{difference.probability:.0%}</td>"
+            f"<td>{told(difference)}</td><td>{difference.probability:.0%}</td>"
             for difference in one.differences.values()
         )
         + "</tr>"

@@ -6,9 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from results.intervals import Difference
 from results.schema import TEST_METRICS
-from results.verdict import Comparison, Contender, Verdict
+from results.verdict import Comparison, Contender, Verdict, told
 from search.live import say
 
 _WIDTH = 120
@@ -71,25 +70,20 @@ def _comparisons(comparisons: Sequence[Comparison]) -> Table:
         heading for metric in comparisons[0].differences for heading in (_HEADINGS[metric], "lower in")
     ]
     table = _table("", *headings, "")
-    told: Contender | None = None
+    current: Contender | None = None
     for comparison in comparisons:
-        if comparison.finalist != told:
-            told = comparison.finalist
-            table.add_row(_named(told))
+        if comparison.finalist != current:
+            current = comparison.finalist
+            table.add_row(_named(current))
         relation = comparison.relation
         name = Text("  ").append(relation, style=_STYLES.get(relation, "")).append(" ")
         cells = [
             cell
             for difference in comparison.differences.values()
-            for cell in (_interval(difference), f"{difference.probability:.0%}")
+            for cell in (told(difference), f"{difference.probability:.0%}")
         ]
         table.add_row(name.append(comparison.reference.name, style="cyan"), *cells)
     return table
-
-
-def _interval(difference: Difference) -> str:
-    """A difference with its interval, signs included."""
-    return f"{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]"
 
 
 def _named(contender: Contender) -> Text:

@@ -144,9 +144,7 @@ def record(settings: Settings) -> None:
     missing = [training for training in trainings(settings) if training.number not in done]
     cache = Path("~/.cache/colorization-search").expanduser()
     pack = build_pack(settings.photos, settings.image_size, seed=0, cache=cache).path
-    with ProcessPoolExecutor(
-        settings.processes, mp_context=get_context("spawn"), max_tasks_per_child=8
-    ) as pool:
+    with ProcessPoolExecutor(settings.processes, mp_context=get_context("spawn")) as pool:
         jobs = [pool.submit(train, settings, training, pack) for training in missing]
         for job in jobs:
             rows += job.result()

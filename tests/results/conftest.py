@@ -186,6 +186,7 @@ def make_study(tmp_path: Path) -> Callable[..., StudyFolder]:
         for trial in range(9):
             _trial(writer, model, trial)
         _confirm(writer, model, objectives, confirmed)
+        writer.flush()
         return writer.folder
 
     return make
@@ -213,7 +214,8 @@ def confirmed_study(make_study: Callable[..., StudyFolder]) -> StudyFolder:
 @pytest.fixture
 def writer(tmp_path: Path) -> StudyWriter:
     """The writer of a study that has begun and has no trials yet."""
-    writer = StudyWriter(tmp_path / "garden")
+    # By a clock that stands still every trial is written at once, however slow the disk is.
+    writer = StudyWriter(tmp_path / "garden", clock=lambda: 0.0)
     writer.write_config({"name": "garden"})
     return writer
 

@@ -14,6 +14,17 @@ def test_the_notebook_analyses_two_studies_of_different_models(run_notebook, mak
     assert "| garden | pix2pix | drawn birds | 9 |" in shown
     assert "### reeds" in shown
     assert shown.count("This study has no λ.") == 1
-    assert "**Trial 3, the knee of 4 best trade-offs, dominates 1 of 2 reference points:" in shown
-    assert "**Trial 2 beats all 2 reference points.**" in shown
+    doubt = "is the best of the search. Whether it beats the reference points is not confirmed: one seed.**"
+    assert f"**Trial 3, the knee of 4 best trade-offs, {doubt}" in shown
+    assert f"**Trial 2 {doubt}" in shown
     assert shown.count("[picture]") == 7 + 8  # a figure a question; learning rate and width instead of λ
+
+
+def test_the_notebook_shows_the_verdict_of_a_confirmed_study(run_notebook, confirmed_study):
+    shown = run_notebook(confirmed_study.path)
+    assert "**Trained anew on 2 fresh seeds and measured on" in shown
+    assert (
+        "| finalist less reference point, 95 % interval | CIEDE2000 | sliced Wasserstein distance |" in shown
+    )
+    assert "| test split | CIEDE2000 |" in shown
+    assert shown.count("[picture]") == 8

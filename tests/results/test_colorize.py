@@ -207,9 +207,7 @@ def test_in_place_of_a_reference_point_that_an_older_version_stopped_its_confirm
     assert weights_of(study, None) == study.best_weights(10)
 
 
-def test_while_no_trial_has_come_to_its_end_the_longest_trained_is_taken(tmp_path):
-    writer = StudyWriter(tmp_path / "young")
-    writer.write_config({})
+def test_while_no_trial_has_come_to_its_end_the_longest_trained_is_taken(writer):
     for trial, (state, epochs) in enumerate([("RUNNING", 1), ("RUNNING", 3), ("RUNNING", 2), ("PRUNED", 4)]):
         values = {"val_delta_e": 1.0 + trial, "val_swd": 1.0 + trial}
         writer.record_trial({"trial": trial, "state": state, "epochs": epochs, **values})

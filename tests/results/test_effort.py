@@ -47,9 +47,7 @@ def test_a_hypervolume_is_that_of_what_is_ranked_however_good_the_rest(study, co
     assert after.hypervolumes.tolist() == before.hypervolumes.tolist()
 
 
-def test_without_gray_the_worst_trial_is_the_reference_and_without_trials_there_is_nothing(tmp_path):
-    writer = StudyWriter(tmp_path / "garden")
-    writer.write_config({})
+def test_without_gray_the_worst_trial_is_the_reference_and_without_trials_there_is_nothing(writer):
     trials, epochs = read_trials(writer.folder), read_epochs(writer.folder)
     assert course(trials, epochs, {}, BOTH).share is None
     for trial, (delta_e, swd) in enumerate([(1, 4), (2, 2)]):
@@ -63,9 +61,7 @@ def test_without_gray_the_worst_trial_is_the_reference_and_without_trials_there_
     assert came.hypervolumes.tolist() == [0, 0]
 
 
-def test_epochs_are_summed_up_by_device_the_one_with_most_first(tmp_path):
-    writer = StudyWriter(tmp_path / "garden")
-    writer.write_config({})
+def test_epochs_are_summed_up_by_device_the_one_with_most_first(writer):
     assert by_device(read_epochs(writer.folder)) == []
     # Trial 1 began on one device and went on on the other.
     for trial, epoch, device, seconds in [
@@ -85,9 +81,7 @@ def test_epochs_are_summed_up_by_device_the_one_with_most_first(tmp_path):
     assert (unknown.device, unknown.epochs) == (None, 1)
 
 
-def test_a_stopped_trials_missing_epochs_are_what_was_saved(tmp_path):
-    writer = StudyWriter(tmp_path / "garden")
-    writer.write_config({})
+def test_a_stopped_trials_missing_epochs_are_what_was_saved(writer):
     for trial, (state, epochs, seconds, gpu_seconds) in enumerate(
         [
             ("COMPLETE", 8, 80.0, 40.0),

@@ -85,9 +85,7 @@ def test_learning_curves_have_a_line_a_trial_and_single_out_references_and_the_b
     png(figure)
 
 
-def test_the_epochs_that_count_are_counted_over_what_came_to_its_end(tmp_path):
-    writer = StudyWriter(tmp_path / "garden")
-    writer.write_config({})
+def test_the_epochs_that_count_are_counted_over_what_came_to_its_end(writer):
     ends = [("COMPLETE", 4, 4), ("COMPLETE", 4, 3), ("COMPLETE", 4, 4), ("PRUNED", 1, 1), ("RUNNING", 2, 2)]
     for trial, (state, epochs, counts) in enumerate(ends):
         writer.record_trial({"trial": trial, "state": state, "epochs": epochs, "best_epoch": counts})
@@ -115,9 +113,7 @@ def test_an_autoencoder_has_no_lambda_and_says_what_it_has(make_study):
         plots.parameter(trials, "lambda", ["val_swd"])
 
 
-def test_the_front_holds_the_trials_that_no_other_beats_in_both(tmp_path):
-    writer = StudyWriter(tmp_path / "garden")
-    writer.write_config({})
+def test_the_front_holds_the_trials_that_no_other_beats_in_both(writer):
     points = [(10, 5), (12, 2), (11, 3), (12, 3), (13, 4), (10, 5)]
     for trial, (delta_e, swd) in enumerate(points):
         writer.record_trial({"trial": trial, "state": "COMPLETE", "val_delta_e": delta_e, "val_swd": swd})
@@ -202,13 +198,14 @@ def test_the_verdict_shows_each_training_as_a_dot_and_the_interval_of_their_mean
 
 def test_a_verdict_of_few_seeds_or_one_objective_can_be_drawn(make_study):
     study = make_study(objectives=("val_swd",), confirmed=(2, 0))
-    only = read_trials(study).to_pylist()
+    rows = read_trials(study).to_pylist()
     (axes,) = plots.verdict(judged(study, ("val_swd",)), {}, ("val_swd",)).axes
     assert names(axes) == ["trial 2", "pix2pix as published"]
     writer = StudyWriter(study.path)
-    for row in only:
+    for row in rows:
         if row["role"] == "confirmation" and row["seed"] == 2:
             writer.record_trial({**row, "state": "FAIL"})
+    writer.flush()
     figure = plots.verdict(judged(study, ("val_swd",)), {}, ("val_swd",))
     assert labels(figure.axes[0]) == ["finalist, a training", "reference point, a training"]
     png(figure)
@@ -236,9 +233,7 @@ def test_strips_are_shown_under_their_titles():
     assert np.mean(np.all(colours == (200, 30, 30), axis=1)) > 0.5
 
 
-def test_a_study_without_trials_can_be_drawn(tmp_path):
-    writer = StudyWriter(tmp_path / "new")
-    writer.write_config({})
+def test_a_study_without_trials_can_be_drawn(writer):
     trials, epochs = read_trials(writer.folder), read_epochs(writer.folder)
     for figure in (
         plots.ranking(trials, {}, BOTH),

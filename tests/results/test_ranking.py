@@ -24,6 +24,7 @@ def table(tmp_path):
             writer.record_trial(
                 {**row, "val_swd": value, "val_psnr": value, "val_delta_e": (*delta_e, None)[0]}
             )
+        writer.flush()
         return read_trials(writer.folder)
 
     return write

@@ -26,6 +26,7 @@ class Study:
     def __init__(self, path, objectives):
         self._writer = StudyWriter(path)
         self._writer.write_config({})
+        self.folder = self._writer.folder
         self._objectives = objectives
         self._count = 0
 
@@ -53,7 +54,8 @@ class Study:
             self.trial(values, reference, state=state, test=measured, **again)
 
     def judge(self, photos=PHOTOS):
-        tables = read_trials(self._writer.folder), read_resamples(self._writer.folder)
+        self._writer.flush()
+        tables = read_trials(self.folder), read_resamples(self.folder)
         return judge(*tables, self._objectives, photos)
 
     def _named(self, values):
@@ -134,6 +136,16 @@ def test_where_the_test_split_was_not_read_nothing_is_confirmed(study):
     study.confirm(own, 2.0, 2.1, test=(None, None))
     study.confirm(reference, 3.0, 3.1)
     assert str(study.judge()).endswith("is not confirmed: the test split has not been read for it.")
+
+
+def test_measurements_without_their_resamples_confirm_nothing(study):
+    reference, own = study.trial(3.0, "λ 100"), study.trial(2.0)
+    study.confirm(own, 2.0, 2.1)
+    study.confirm(reference, 3.0, 3.1)
+    study.folder.resamples.unlink()
+    verdict = study.judge()
+    assert str(verdict).endswith("is not confirmed: the test split has not been read for it.")
+    assert verdict.finalists[0].measured == {"test_swd": (2.0, 2.1)}
 
 
 def test_few_photos_are_said_and_decide_nothing(study):
@@ -232,7 +244,8 @@ def test_every_finalist_that_was_confirmed_is_set_beside_every_reference_point(t
     [
         ((9.0, 9.0), "the knee of 3 best trade-offs"),
         ((4.5, 3.2), "one of 4 best trade-offs"),
-        # Nothing of the search is among the best where a reference point dominates it all.
+        # What a reference point dominates is none of them.
+        ((3.9, 3.9), ""),
         ((1.0, 1.0), ""),
     ],
 )

@@ -66,6 +66,28 @@ def test_gpu_hours_are_counted_with_what_the_running_trials_will_use_meanwhile(c
     assert limited.used_up == "the budget of GPU-hours"
 
 
+def test_what_is_kept_of_a_time_budget_is_spread_over_the_slots(clock):
+    limited = budget(clock, seconds=100.0)
+    limited.enter(epoch(seconds=10.0))
+    # Two epochs to the first rung and, two at a time, three of six that are kept: 50 s.
+    clock.now += 50
+    assert limited.shortage(0, kept=6, slots=2) is None
+    clock.now += 1
+    assert limited.shortage(0, kept=6, slots=2) == "the time budget"
+    assert limited.shortage(0, kept=6, slots=3) is None
+    assert limited.shortage(0) is None
+
+
+def test_what_is_kept_of_gpu_hours_is_kept_whatever_the_slots(clock):
+    limited = budget(clock, gpu_seconds=100.0, gpus=0.5)
+    for _ in range(4):
+        limited.enter(epoch(gpus=0.5))
+    # 20 spent; two trials for two epochs take 20, and ten epochs that are kept 50.
+    assert limited.shortage(running=1, kept=10, slots=9) is None
+    assert limited.shortage(running=1, kept=13, slots=9) == "the budget of GPU-hours"
+    assert limited.shortage(running=1) is None
+
+
 def test_earlier_runs_count_but_not_the_time_between(clock):
     rows = [epoch(at=10), epoch(at=15), epoch(at=5000), epoch(at=5010)]
     assert busy_seconds(rows) == pytest.approx(15 + 20)

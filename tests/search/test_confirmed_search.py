@@ -191,9 +191,46 @@ def test_a_confirmation_that_fails_is_set_aside_with_the_reason(path):
 
 def test_without_means_nothing_is_confirmed(path):
     means = [True]
-    searcher, _ = make_searcher(path, affordable=lambda: means[0])
+    searcher, _ = make_searcher(path, affordable=lambda role: means[0])
     begin(searcher, "abc")
     means[0] = False
     assert searcher.suggest("d") is None
     end(searcher, "a", "b", "c")
     assert searcher.suggest("d") == Searcher.FINISHED
+
+
+def test_what_is_left_of_a_budget_for_confirmations_is_not_spent_on_the_search(path):
+    means = {"reference": True, "search": True, "confirmation": True}
+    searcher, _ = make_searcher(path, trials=9, affordable=means.__getitem__)
+    begin(searcher, "abc")
+    means["search"] = False
+    assert searcher.is_exhausted
+    assert Point(**searcher.suggest("d")["point"]) == OF_REFERENCE
+    assert searcher.suggest("e") is None
+    end(searcher, "a", "b", "c", "d")
+    assert Point(**searcher.suggest("e")["point"]) == OF_FINALIST
+    # The trials came to less than was expected of them, but who the finalists are is settled.
+    means["search"] = True
+    assert searcher.is_exhausted
+    assert searcher.suggest("f") is None
+    end(searcher, "e")
+    assert searcher.suggest("f") == Searcher.FINISHED
+    assert not searcher.all_begun
+
+
+def test_the_search_goes_on_after_a_confirmation_of_a_reference_point_if_there_are_means_again(path):
+    means = {"reference": True, "search": True, "confirmation": True}
+    searcher, _ = make_searcher(path, affordable=means.__getitem__)
+    begin(searcher, "ab")
+    means["search"] = False
+    assert searcher.suggest("c")["role"] == "confirmation"
+    means["search"] = True
+    assert not searcher.is_exhausted
+    assert searcher.suggest("d")["role"] == "search"
+
+
+def test_a_reference_point_that_cannot_be_afforded_does_not_keep_a_study_from_its_end(path):
+    means = {"reference": False, "search": False, "confirmation": False}
+    searcher, journal = make_searcher(path, affordable=means.__getitem__)
+    assert searcher.suggest("a") == Searcher.FINISHED
+    assert journal.trials() == []

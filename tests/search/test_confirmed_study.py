@@ -1,4 +1,4 @@
-"""Confirmations in real studies: killed and resumed, begun long after the study, and blind to what they are judged by."""
+"""Confirmations in real studies: killed and resumed, begun long after, and blind to what they are judged by."""
 
 import json
 import shutil
@@ -41,7 +41,17 @@ def curves(folder):
 def confirmed(run_search, storage):
     """A study with references that was confirmed on two seeds without interruption, and what it printed."""
     out = run_through(
-        run_search, "cnn", "--name", "confirmed", *SIZE, "--references", "all", "--confirm", "2", "--concurrency", "1"
+        run_search,
+        "cnn",
+        "--name",
+        "confirmed",
+        *SIZE,
+        "--references",
+        "all",
+        "--confirm",
+        "2",
+        "--concurrency",
+        "1",
     )
     return StudyFolder(storage / "confirmed"), out
 
@@ -93,7 +103,9 @@ def test_a_poisoned_test_split_changes_nothing_but_its_own_numbers(confirmed, ru
     ours, theirs = (read_trials(each).to_pylist() for each in (folder, whole))
     timed = {"seconds", "gpu_seconds", "images_per_second", "node", *TEST_METRICS}
     for own, other in zip(ours, theirs, strict=True):
-        assert {name: own[name] for name in own.keys() - timed} == {name: other[name] for name in own.keys() - timed}
+        assert {name: own[name] for name in own.keys() - timed} == {
+            name: other[name] for name in own.keys() - timed
+        }
     assert verdict_of(folder).winner == verdict_of(whole).winner
     # Only then does the poison show.
     assert any(own["test_swd"] != other["test_swd"] for own, other in zip(ours, theirs, strict=True))
@@ -106,7 +118,10 @@ def poison(pack, folder):
     images = _as_pack(batch, path).images.copy()
     test = np.flatnonzero(_as_pack(batch, path).split == 2)
     images[test] = np.random.default_rng(0).integers(0, 256, images[test].shape, np.uint8)
-    columns = [pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), images[0].size), *batch.columns[1:]]
+    columns = [
+        pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), images[0].size),
+        *batch.columns[1:],
+    ]
     metadata = _metadata(batch)
     metadata.pop("checksum")
     poisoned = pa.record_batch(columns, schema=batch.schema.remove_metadata())

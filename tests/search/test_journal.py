@@ -196,7 +196,7 @@ def test_a_torn_measurement_costs_itself_alone(path):
     [
         (TrialState.COMPLETE, {1: (3.0,), 2: (1.0,), 3: (2.0,)}, (1.0,)),
         (TrialState.PRUNED, {1: (1.0,), 2: (2.0,)}, (2.0,)),
-        (TrialState.COMPLETE, {1: (1.0, 3.0), 2: (2.0, 2.0), 3: (2.0, 4.0)}, (2.0, 2.0)),
+        (TrialState.COMPLETE, {1: (1.0, 3.0), 2: (2.0, 2.0), 3: (2.0, 4.0)}, (1.0, 3.0)),
         (TrialState.COMPLETE, {1: (1.0,), 2: (math.nan,)}, (1.0,)),
         (TrialState.FAIL, {1: (1.0,)}, None),
         (TrialState.PRUNED, {}, None),

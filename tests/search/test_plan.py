@@ -180,6 +180,13 @@ def test_reference_points_and_confirmations_are_expected_to_be_trained_to_the_en
     assert confirmed.expected_epochs == pytest.approx(alone + (2 + 3 * (2 + 2)) * 27)
 
 
+def test_as_many_confirmations_are_planned_as_there_are_finalists_and_reference_points_for_each_seed():
+    assert plan(trials=9, epochs=3).confirmations == 0
+    # Of nine trials with one rung three are trained to their end.
+    assert plan(trials=9, epochs=3, confirm=2).confirmations == 2 * (4 + 3)
+    assert plan(trials=9, epochs=3, confirm=2, finalists=1, references=("none",)).confirmations == 2
+
+
 def test_rungs_follow_eta_and_grace():
     assert plan(epochs=30, eta=3, grace=1).rungs == (1, 3, 9, 27)
     assert plan(epochs=3, grace=5, scheduler="none").rungs == ()

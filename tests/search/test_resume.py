@@ -281,6 +281,23 @@ def test_what_the_test_split_told_comes_back_into_the_table(study):
     assert study.rows[0]["test_swd"] is None
 
 
+def test_the_epoch_that_counted_when_a_trial_ended_goes_on_counting_for_its_weights_are_kept(study):
+    for _ in range(3):
+        number = study.begin()
+        for epoch in range(1, EPOCHS + 1):
+            study.epoch(number, epoch, (1.0 / epoch, 1.0))
+    counted = {"best_epoch": 2, "val_delta_e": 0.5, "val_swd": 1.0, "epochs": EPOCHS}
+    for number in (0, 1):
+        study.journal.end(number, TrialState.COMPLETE, (0.5, 1.0))
+        study.trial_row(number, "COMPLETE", **counted if number == 0 else {})
+    study.trial_row(2, "RUNNING", **counted)
+    study.take_up()
+    assert (study.rows[0]["best_epoch"], study.rows[0]["val_delta_e"]) == (2, 0.5)
+    # Where nothing is known of it, or a trial was still running, it is told by the rule.
+    assert (study.rows[1]["best_epoch"], study.rows[1]["val_delta_e"]) == (EPOCHS, 1.0 / EPOCHS)
+    assert study.rows[2]["best_epoch"] == EPOCHS
+
+
 def test_the_display_comes_to_where_the_study_stands(study):
     for point in (PROPOSED, BESIDE["reference"], BESIDE["confirmation of a trial"]):
         number = study.begin(point)

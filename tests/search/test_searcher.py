@@ -78,7 +78,7 @@ def test_a_trial_that_ends_while_it_is_paused_is_pruned_with_what_it_reported(pa
     assert searcher.running == 0
 
 
-def test_with_several_objectives_every_epoch_is_kept_and_the_latest_that_none_dominates_counts(path):
+def test_with_several_objectives_every_epoch_is_kept_and_a_finished_trial_is_worth_the_one_that_counts(path):
     searcher, journal = make_searcher(path, objectives=PAIR)
     run_trial(searcher, "a", [(3.0, 3.0), (1.0, 2.0), (2.0, 1.0)], PAIR)
     run_trial(searcher, "b", [(3.0, 3.0), (1.0, 2.0), (2.0, 2.0)], PAIR)
@@ -136,7 +136,7 @@ def test_the_budget_ends_the_search_and_failed_trials_count(path):
 
 def test_without_a_free_slot_nothing_is_proposed_and_without_means_nothing_any_more(path):
     slots, means = [1], [True]
-    searcher, journal = make_searcher(path, may_start=lambda: slots[0], affordable=lambda: means[0])
+    searcher, journal = make_searcher(path, may_start=lambda: slots[0], affordable=lambda role: means[0])
     assert isinstance(searcher.suggest("a"), dict)
     slots[0] = 0
     assert searcher.suggest("b") is None
