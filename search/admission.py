@@ -1,6 +1,7 @@
 """Whether a study can be begun or gone on with: all that can be known at once, without Ray and TensorFlow."""
 
 import os
+import shlex
 import shutil
 from dataclasses import fields, replace
 from importlib.util import find_spec
@@ -60,6 +61,13 @@ def settle(config: StudyConfig) -> StudyConfig:
 def study_folder(config: StudyConfig) -> StudyFolder:
     """Where the study of these settings lies, or will; they have a name."""
     return StudyFolder(config.storage / str(config.name))
+
+
+def resume_command(config: StudyConfig) -> str:
+    """What to type to go on with a study."""
+    default = StudyConfig().storage.absolute()
+    storage = f" --storage {shlex.quote(str(config.storage))}" if config.storage != default else ""
+    return f"python -m search.run --resume {config.name}{storage}"
 
 
 def admit(config: StudyConfig) -> Plan:

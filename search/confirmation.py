@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from results.ranking import finalists
 from results.store import StudyWriter, read_trials
+from search.admission import resume_command
 from search.journal import Journal
 from search.plan import Plan
 from search.points import Point, confirmation, point_of
@@ -53,7 +54,7 @@ class Confirmations:
         again = [number for number, point in trials.items() if point.role == "reference"]
         if has_ended:
             own = self._finalists()
-            again = [*own, *again] if own else []
+            again = [*own, *again]
             self._progress.expect(plan.trials + len(plan.references) + plan.confirm * len(again))
         return [
             confirmation(number, trials[number].reference, seed, trials[number].params)
@@ -68,8 +69,8 @@ class Confirmations:
             if not self._has_time:
                 self._progress.expect(self._plan.trials + len(self._plan.references))
                 self._say(
-                    "There is no time to train the best once more on another seed, which tells luck from merit;"
-                    f" python -m search.run --resume {self._plan.config.name} --confirm 2 does it."
+                    "There is no time to train the best once more on other seeds, which tells luck from merit;"
+                    f" {resume_command(self._plan.config)} --confirm 2 does it."
                 )
         return self._has_time
 
@@ -78,7 +79,7 @@ class Confirmations:
         self._writer.flush()
         found = finalists(read_trials(self._writer.folder), config.objective, config.finalists)
         if not found:
-            self._say("Nothing is confirmed: no trial of the search was trained to its end.")
+            self._say("There is nothing to confirm: no trial of the search was trained to its end.")
         elif len(found) < config.finalists and config.finalists != type(config).finalists:
             what = "best trade-offs" if len(config.objective) > 1 else "trials that were trained to the end"
             self._say(

@@ -13,7 +13,7 @@ from results.effort import Course, DeviceEffort, Savings, by_device, course, sav
 from results.ranking import Ranked, rank
 from results.store import PARAMS, read_epochs, read_resamples, read_trials
 from results.verdict import FEWEST_PHOTOS, FEWEST_SEEDS, Verdict, judge
-from search.admission import study_folder
+from search.admission import resume_command, study_folder
 from search.config import StudyConfig
 from search.live import describe, duration, say
 from search.machine import joins_cluster
@@ -280,7 +280,7 @@ def _print_next(console: Console, outcome: Outcome, verdict: Verdict) -> None:
         commands.append(("go on with twice the budget", f"{resume_command(config)}{_twice(config)}"))
     elif end.interrupted:
         commands.append(("go on", resume_command(config)))
-    elif verdict.best is not None and verdict.doubt and verdict.photos >= FEWEST_PHOTOS:
+    elif verdict.best is not None and verdict.seeds < FEWEST_SEEDS and verdict.photos >= FEWEST_PHOTOS:
         again = f"{resume_command(config)} --confirm {FEWEST_SEEDS}"
         commands.append((f"confirm it on {FEWEST_SEEDS} fresh seeds", again))
     if best is not None:
@@ -313,13 +313,6 @@ def _twice(config: StudyConfig) -> str:
     if config.gpu_hours is not None:
         flags += f" --gpu-hours {2 * config.gpu_hours:g}"
     return flags
-
-
-def resume_command(config: StudyConfig) -> str:
-    """What to type to go on with a study."""
-    default = StudyConfig().storage.absolute()
-    storage = f" --storage {shlex.quote(str(config.storage))}" if config.storage != default else ""
-    return f"python -m search.run --resume {config.name}{storage}"
 
 
 def _print_scaled(console: Console, plan: Plan) -> None:

@@ -182,7 +182,7 @@ RULES: dict[str, Callable[[np.ndarray], int]] = {
     "lowest geometric mean of the last quarter": lambda values: (
         (start := len(values) - max(1, len(values) // 4)) + lowest(values[start:])
     ),
-    "the same, smoothed over three epochs": lambda values: smoothed(values, 3),
+    "lowest geometric mean, smoothed over three epochs": lambda values: smoothed(values, 3),
     "latest that no earlier one dominates": non_dominated,
     "knee of the curve": knee,
 }

@@ -17,7 +17,7 @@ from tests.cluster.launcher import LONG, Cluster, machines_of
 NETWORK = "198.51.100"  # kept free for examples, RFC 5737; the one in the file may be this machine's
 SMALL = (
     "--data /mnt/studies/birds --image-size 32 --precision float32 --encoder-weights none --set width=16"
-    " --set depth=3 --set encoder=unet --scheduler none --cpus-per-trial 2"
+    " --set depth=3 --set encoder=unet --references none --scheduler none --cpus-per-trial 2"
 )
 """Settings of a study with one trial at a time on each machine."""
 

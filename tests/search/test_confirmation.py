@@ -149,7 +149,7 @@ def test_without_a_trial_that_was_trained_to_its_end_nothing_is_confirmed_and_th
     study.add_references()
     study.add(1.0, 1.0, state="PRUNED")
     assert study.confirmations(True) == []
-    assert study.said == ["Nothing is confirmed: no trial of the search was trained to its end."]
+    assert study.said == ["There is nothing to confirm: no trial of the search was trained to its end."]
 
 
 def test_where_nothing_is_to_be_confirmed_nothing_is_said(make_study):
@@ -188,7 +188,7 @@ def test_without_time_for_it_nothing_is_confirmed_and_the_command_that_does_it_i
     assert study.plan.confirm == 1
     assert [study.asked(has_ended=has_ended) for has_ended in (False, True)] == [[], []]
     (said,) = study.said
-    assert said.startswith("There is no time to train the best once more on another seed")
+    assert said.startswith("There is no time to train the best once more on other seeds")
     assert "python -m search.run --resume birds" in said
     assert "--confirm 2" in said
     assert study.progress.trials == study.plan.trials + len(study.plan.references)
