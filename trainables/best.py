@@ -8,7 +8,7 @@ Values = tuple[float, ...]
 """The objectives' values of an epoch, in the order of the study's objectives, all to be minimised."""
 
 _LEAST = 1e-3
-"""Below that the kernel inception distance, which may be negative, tells nothing any more; other metrics stay above."""
+"""Below that the kernel inception distance, which may be negative, tells nothing more; other metrics stay above."""
 
 
 def values_of(row: Mapping[str, Any], objectives: Sequence[str]) -> Values:
@@ -20,8 +20,8 @@ def best_epoch(values: Sequence[Sequence[float]]) -> int:
     """The place, from 0, of the epoch that counts: with the lowest value or, of several objectives, geometric mean.
 
     The geometric mean weighs a tenth more of one objective like a tenth less of another, whatever their units, and no
-    other epoch dominates one at which it is lowest. Of equals the latest counts: it has trained longer. The rule can be
-    applied while the trial runs, since what comes later changes nothing between earlier epochs.
+    other epoch dominates one at which it is lowest. Of equals the latest counts: it has trained longer. The rule can
+    be applied while the trial runs, since what comes later changes nothing between earlier epochs.
 
     It was chosen by `tests/benchmarks/epoch_rules.py`: on recorded trainings its choices are best on the test split.
 

@@ -144,7 +144,9 @@ def test_fewer_best_trade_offs_than_usual_are_confirmed_without_a_word(make_stud
     assert study.said == []
 
 
-def test_without_a_trial_that_was_trained_to_its_end_only_references_are_confirmed_and_that_is_said(make_study):
+def test_without_a_trial_that_was_trained_to_its_end_only_references_are_confirmed_and_that_is_said(
+    make_study,
+):
     study = make_study(**ASKED)
     study.add_references()
     study.add(1.0, 1.0, state="PRUNED")
