@@ -27,4 +27,4 @@ def test_the_notebook_shows_the_verdict_of_a_confirmed_study(run_notebook, confi
         "| finalist less reference point, 95 % interval | CIEDE2000 | sliced Wasserstein distance |" in shown
     )
     assert "| test split | CIEDE2000 |" in shown
-    assert shown.count("[picture]") == 8
+    assert shown.count("[picture]") == 9

@@ -58,14 +58,14 @@ def test_reference_points_are_confirmed_once_no_trial_is_left_to_begin_and_final
     assert (reference["number"], reference["role"]) == (3, "confirmation")
     assert reference["params"] == PARAMS
     assert Point(**reference["point"]) == OF_REFERENCE
-    end(searcher, "a", "b", "d")
+    end(searcher, "a", "b")
     assert searcher.suggest("e") is None
     end(searcher, "c")
+    # That the reference point's still runs does not keep it waiting; it is known already.
     finalist = searcher.suggest("e")
     assert Point(**finalist["point"]) == OF_FINALIST
-    # The reference point's is known already.
     assert searcher.suggest("f") is None
-    end(searcher, "e")
+    end(searcher, "d", "e")
     assert searcher.suggest("f") == Searcher.FINISHED
     assert [point_of(trial).role for trial in journal.trials()] == [
         "reference",
@@ -103,6 +103,24 @@ def test_the_confirmations_are_asked_for_at_most_once_before_the_end_and_once_af
     end(searcher, "a", "b", "c")
     assert begin(searcher, "dd") == [Searcher.FINISHED] * 2
     assert asked == [False, True]
+
+
+def test_the_sampler_is_not_told_of_what_is_trained_once_more():
+    proposals = Proposals("tpe", SPACE, objectives=1, epochs=1, seed=0, startup=6)
+    searcher = OptunaSearcher(
+        proposals,
+        None,
+        objectives=("val_swd",),
+        epochs=1,
+        trials=2,
+        may_start=lambda: 1,
+        points=[REFERENCE],
+        confirmations=wanted,
+    )
+    begin(searcher, "abcd")
+    end(searcher, "a", "b", "c", "d")
+    assert searcher.suggest("e")["role"] == "confirmation"
+    assert proposals.size == 3
 
 
 def test_confirmations_are_no_trials_of_the_search(path):

@@ -410,7 +410,7 @@ def test_the_notebook_analyses_a_study_that_was_really_run(run_notebook, finishe
     path, _ = finished_study
     shown = run_notebook(path)
     assert "| finished | pix2pix |" in shown
-    assert shown.count("[picture]") == 8
+    assert shown.count("[picture]") == 9
 
 
 def test_the_best_model_of_a_study_that_was_really_run_colours_a_photo(finished_study, few_birds, tmp_path):

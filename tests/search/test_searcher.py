@@ -175,6 +175,13 @@ def test_reference_points_come_first_then_what_was_enqueued_and_all_of_it_once(p
     assert again.all_begun
 
 
+def test_what_was_enqueued_counts_among_the_trials(path):
+    points = [Point(f"enqueued {number}", {"lambda": 30.0 + number}) for number in range(3)]
+    searcher, _ = make_searcher(path, points=points, trials=2)
+    assert [searcher.suggest(name)["params"]["lambda"] for name in "ab"] == [30.0, 31.0]
+    assert searcher.suggest("c") is None
+
+
 def test_reference_points_do_not_count_among_the_trials_also_after_a_resume(path):
     searcher, _ = make_searcher(path, points=POINTS[:2], trials=2)
     for number in range(3):
