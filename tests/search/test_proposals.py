@@ -40,6 +40,10 @@ def test_a_trial_of_very_many_is_shown_to_the_sampler_again_once_it_ends():
 
 LINE = {"x": Parameter(FloatDistribution(0.0, 1.0))}
 FOLLOWED = {"x": 0.99}
+STEEP = (90.0, 40.0, 0.0)
+"""A curve that would have all who were stopped early come to far more, were it to count."""
+CONFIRMATIONS = range(12, 20)
+"""More than there are trials that went on, so that they would be the median."""
 
 
 def make_proposals(kind):
@@ -47,9 +51,8 @@ def make_proposals(kind):
 
 
 def curve_of(number):
-    """Of a trial of the search: every third goes to the end, the others are stopped after their first epoch."""
-    values = [3.0 + number % 5, 2.5 + number % 4, 2.0 + number % 3]
-    return values if number % 3 == 0 else values[:1]
+    """Of a trial of the search: every third goes to the end and is the best, the others are stopped at once."""
+    return [9.0, 5.0 + number % 4, 2.0 + number % 3] if number % 3 == 0 else [9.0 + number % 5]
 
 
 @pytest.mark.parametrize("kind", ["tpe", "gp", "cmaes", "nsga2", "random"])
@@ -68,10 +71,10 @@ def test_what_is_proposed_does_not_depend_on_confirmations_in_the_journal(tmp_pa
             journal.report(number, epoch, (value,))
         state = TrialState.COMPLETE if len(curve) == 3 else TrialState.PRUNED
         journal.end(number, state, searching.end(number, state))
-    for seed in (1, 2, 3):
+    for seed in CONFIRMATIONS:
         again = confirmation(0, None, seed, FOLLOWED)
         number = journal.begin(FOLLOWED, distributions_of(LINE, FOLLOWED), again.attributes, {})
-        for epoch, value in enumerate((9.0, 4.0, 0.0), 1):
+        for epoch, value in enumerate(STEEP, 1):
             journal.report(number, epoch, (value,))
         if ended:
             journal.end(number, TrialState.COMPLETE, (0.0,))
@@ -94,12 +97,12 @@ def test_what_is_proposed_does_not_depend_on_confirmations_that_run(kind):
             for epoch, value in enumerate(curve_of(number), 1):
                 proposals.report(number, epoch, (value,))
             proposals.end(number, TrialState.COMPLETE if number % 3 == 0 else TrialState.PRUNED)
-        if followed:
-            assert proposals.follow(50, FOLLOWED).params == FOLLOWED
-            for epoch, value in enumerate((9.0, 4.0, 0.0), 1):
-                proposals.report(50, epoch, (value,))
-            assert proposals.epochs(50) == {1: (9.0,), 2: (4.0,), 3: (0.0,)}
-            proposals.end(50, TrialState.COMPLETE)
+        for number in CONFIRMATIONS if followed else ():
+            assert proposals.follow(number, FOLLOWED).params == FOLLOWED
+            for epoch, value in enumerate(STEEP, 1):
+                proposals.report(number, epoch, (value,))
+            assert proposals.epochs(number) == {epoch: (value,) for epoch, value in enumerate(STEEP, 1)}
+            proposals.end(number, TrialState.COMPLETE)
         proposed.append(proposals.propose(99).params)
     assert proposed[0] == proposed[1]
 
