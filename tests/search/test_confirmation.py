@@ -1,5 +1,8 @@
 """Which trials are trained once more on fresh seeds, in which order, and what is said where there are none."""
 
+import itertools
+import time
+
 import pytest
 
 from results.store import StudyWriter
@@ -22,10 +25,10 @@ ASKED = {"trials": 6, "epochs": 2, "references": ("baseline", "dropout"), "confi
 class Study:
     """A study's record so far, what it is told, and who confirms its trials."""
 
-    def __init__(self, storage, **settings):
+    def __init__(self, storage, disk=time.monotonic, **settings):
         config = StudyConfig(model="cnn", name="birds", storage=storage, **settings)
         self.plan = make_plan(config, Machine(cpus=2, gpus=0), ())
-        self.writer = StudyWriter(storage / "birds")
+        self.writer = StudyWriter(storage / "birds", clock=disk)
         self.journal = Journal(self.writer.folder.journal, "birds", config.objective)
         self.now = 0.0
         self.progress = Progress(
@@ -108,6 +111,14 @@ def test_with_one_objective_the_best_trials_of_the_search_are_the_finalists(make
     assert study.asked(has_ended=True) == [(4, 1), (2, 1), (3, 1), (0, 1)]
 
 
+def test_the_finalists_are_known_before_a_slow_disk_has_the_table(make_study):
+    # Writing takes a second each time, so the table is not written again with every trial.
+    study = make_study(**ASKED | {"confirm": 1}, objective=("val_swd",), disk=itertools.count().__next__)
+    for value in (4.0, 2.0, 3.0, 1.0):
+        study.add(value)
+    assert study.asked(has_ended=True) == [(3, 1), (1, 1), (2, 1)]
+
+
 def test_as_many_finalists_are_confirmed_as_are_asked_for(make_study):
     study = make_study(**ASKED | {"finalists": 1, "confirm": 1})
     for values in ((5.0, 2.0), (3.0, 3.0), (2.0, 5.0)):
@@ -158,6 +169,7 @@ def test_where_nothing_is_to_be_confirmed_nothing_is_said(make_study):
     study = make_study(**ASKED | {"confirm": None})
     study.add_references()
     study.add(1.0, 1.0)
+    study.epoch(seconds=1e6)
     assert [study.confirmations(has_ended) for has_ended in (False, True)] == [[], []]
     assert study.said == []
 

@@ -264,7 +264,7 @@ def test_the_search_decides_the_same_with_and_without_what_is_trained_beside_it(
         if others:
             session.add(100, role)
             session.report(100, 1, error=beside)
-            session.end(100, epoch=2, error=beside)
+            session.end(100, epoch=1, error=beside)
             session.add(101, role)
             session.fail(101)
         for number in range(12):
