@@ -98,7 +98,7 @@ def test_searcher_and_scheduler_hear_the_same_as_in_tune(tune, write_table, tmp_
             (
                 {"dropout": 0.04 * at},
                 "FAIL" if at == 3 else "COMPLETE",
-                [5, 4 + at % 3, 2 + 0.1 * at, 1 + at][: 2 if at == 3 else 4],
+                [5, 4 + at % 3, 2, 1 + at / 20][: 2 if at == 3 else 4],
             )
             for at in range(12)
         ]
