@@ -107,6 +107,7 @@ def test_a_study_with_a_perceptual_loss_sticks_to_its_weights(run_search, storag
     weights = tmp_path / "vgg.weights.h5"
     weights.write_bytes(vgg16_weights.read_bytes())
     sizes = ("--trials", "1", "--epochs", "1", "--encoder-weights", "none", "--set", "perceptual_weight=100")
+    sizes += ("--set", "warm_up_epochs=0", "--set", "encoder=unet")
     run = run_search("pix2pix", "--name", "perceptual", *sizes, "--perceptual-weights", weights)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "perceptual loss on the features of vgg.weights.h5" in run.stdout
@@ -143,7 +144,7 @@ def test_a_finished_study_is_extended_by_trials_and_epochs(run_search, storage, 
 
 def test_a_time_budget_ends_a_study_which_goes_on_with_a_larger_one(run_search, storage, accounted_for):
     size = ("--trials", "200", "--epochs", "3", "--encoder-weights", "none", *SAME_NETWORKS)
-    run = run_search("cnn", "--name", "budget", *size, "--time-budget", "20s")
+    run = run_search("cnn", "--name", "budget", *size, "--time-budget", "40s")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "The time budget is used up" in run.stdout
     begun = read_trials(storage / "budget").num_rows
