@@ -143,12 +143,12 @@ def test_a_finished_study_is_extended_by_trials_and_epochs(run_search, storage, 
 
 
 def test_a_time_budget_ends_a_study_which_goes_on_with_a_larger_one(run_search, storage, accounted_for):
-    size = ("--trials", "200", "--epochs", "3", "--encoder-weights", "none", *SAME_NETWORKS)
-    run = run_search("cnn", "--name", "budget", *size, "--time-budget", "40s")
+    size = ("--trials", "2000", "--epochs", "3", "--encoder-weights", "none", *SAME_NETWORKS)
+    run = run_search("cnn", "--name", "budget", *size, "--time-budget", "25s")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "The time budget is used up" in run.stdout
     begun = read_trials(storage / "budget").num_rows
-    assert 0 < begun < 200
+    assert 0 < begun < 2000
     more = run_search("--resume", "budget", "--time-budget", "1h", "--trials", str(begun + 2))
     assert more.returncode == 0, more.stdout + more.stderr
     accounted_for(storage / "budget", trials=begun + 2, epochs=3)
