@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from results.effort import course
 from results.ranking import HIGHER_IS_BETTER, finalists, label, rank
-from results.store import PARAMS
+from results.store import ON_TEST, PARAMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,7 +105,7 @@ def verdict(found: Verdict, baselines: Baselines, objectives: Sequence[str]) -> 
     shown = [contender for contender in found.contenders if contender.measured]
     figure, *panels = _figure(4.2 + 3.4 * len(objectives), 1.4 + 0.42 * max(3, len(shown)), len(objectives))
     for axes, objective in zip(panels, objectives, strict=True):
-        metric = objective.replace("val_", "test_", 1)
+        metric = ON_TEST[objective]
         for place, contender in enumerate(shown):
             color = "#0072B2" if contender.reference is None else "#D55E00"
             mean = contender.means.get(metric)

@@ -26,8 +26,7 @@ def read_trials(study: str | Path | StudyFolder) -> pa.Table:
         As `open_study`, and where the table is damaged or of another schema version.
     """
     folder = study if isinstance(study, StudyFolder) else open_study(study)
-    table = read_table(folder.trials, TRIALS)
-    return TRIALS.empty_table() if table is None else _with_roles(table)
+    return _with_roles(_read_whole(folder.trials, TRIALS))
 
 
 def _with_roles(trials: pa.Table) -> pa.Table:
@@ -46,8 +45,13 @@ def read_resamples(study: str | Path | StudyFolder) -> pa.Table:
         As `open_study`, and where the table is damaged or of another schema version.
     """
     folder = study if isinstance(study, StudyFolder) else open_study(study)
-    table = read_table(folder.resamples, RESAMPLES)
-    return RESAMPLES.empty_table() if table is None else table
+    return _read_whole(folder.resamples, RESAMPLES)
+
+
+def _read_whole(file: Path, schema: pa.Schema) -> pa.Table:
+    """A table that is one file; without rows where there is none yet."""
+    table = read_table(file, schema)
+    return schema.empty_table() if table is None else table
 
 
 def read_epochs(study: str | Path | StudyFolder) -> pa.Table:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from results.intervals import Estimate
+
 Floats = NDArray[np.float64]
 
 NEAR, NEARER = 0.05, 0.01
@@ -71,15 +73,6 @@ class Trace:
         """The share of the workers' time in which they had nothing to do."""
         paid = self.workers * self.seconds
         return max(0.0, 1 - self.busy_seconds / paid) if paid else 0.0
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A statistic over seeds with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

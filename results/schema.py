@@ -90,7 +90,9 @@ METRICS = (
     "val_psnr",
     "val_ssim",
 )
-TEST_METRICS = tuple(metric.replace("val_", "test_", 1) for metric in METRICS)
+ON_TEST = {metric: metric.replace("val_", "test_", 1) for metric in METRICS}
+"""The columns of the metrics on the test split, by those on the validation split."""
+TEST_METRICS = tuple(ON_TEST.values())
 STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL")
 PARAMS = "params."
 

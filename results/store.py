@@ -11,12 +11,23 @@ to time and then deletes them; where a part and the merged file hold the same ep
 
 from results.folder import StudyError, StudyFolder, find_studies, open_study, read_config
 from results.reader import read_epochs, read_resamples, read_trials
-from results.schema import EPOCHS, METRICS, PARAMS, SCHEMA_VERSION, STATES, TEST_METRICS, TRIALS, Role
+from results.schema import (
+    EPOCHS,
+    METRICS,
+    ON_TEST,
+    PARAMS,
+    SCHEMA_VERSION,
+    STATES,
+    TEST_METRICS,
+    TRIALS,
+    Role,
+)
 from results.writer import StudyWriter, write_file, writing
 
 __all__ = [
     "EPOCHS",
     "METRICS",
+    "ON_TEST",
     "PARAMS",
     "SCHEMA_VERSION",
     "STATES",

@@ -20,6 +20,7 @@ from results import intervals
 from results.intervals import Difference, Estimate, Runs
 from results.pareto import order
 from results.ranking import Ranked, finalists, rank
+from results.store import ON_TEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -273,7 +274,7 @@ class _Measures:
     ) -> None:
         self._judged = judged
         self._rows = rows
-        self._metrics = [objective.replace("val_", "test_", 1) for objective in objectives]
+        self._metrics = [ON_TEST[objective] for objective in objectives]
         self._draws: dict[int, dict[str, np.ndarray]] = {}
         wanted = {run for runs in judged.values() for run in runs}
         columns = resamples.select(["trial", *self._metrics]).to_pydict()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from results.curves import data_uri, number
 from results.ranking import HIGHER_IS_BETTER, label
-from results.store import METRICS, TEST_METRICS, StudyFolder
+from results.store import METRICS, ON_TEST, TEST_METRICS, StudyFolder
 from results.verdict import told
 from trainables.strip import rows_of
 
@@ -33,7 +33,7 @@ def verdict_section(
     seeds = (
         f"Each dot is a training on a seed of its own, {verdict.seeds} of each. " if verdict.seeds > 1 else ""
     )
-    tested = [objective.replace("val_", "test_", 1) for objective in objectives]
+    tested = [ON_TEST[objective] for objective in objectives]
     return f"""<h2>Finalists and reference points on photos that nothing was chosen by</h2>
 <p class="soft">{seeds}{verdict.photos} photos of the test split, read once, when the search had ended.</p>
 <div class="figure">{_figure(verdict, baselines, objectives)}</div>

@@ -12,7 +12,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from results.regret import NEAR, NEARER, Estimate, Trace, Verdict, verdicts
+from results.intervals import Estimate
+from results.regret import NEAR, NEARER, Trace, Verdict, verdicts
 from search.config import ConfigError
 from search.curves import Problem
 from search.live import duration
