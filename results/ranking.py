@@ -74,11 +74,6 @@ def photos_of(config: Mapping[str, Any]) -> int:
     return int(counts.get("test") or 0)
 
 
-def better(metric: str, value: float, other: float) -> bool:
-    """Whether a value of a metric is strictly better than another."""
-    return value > other if metric in HIGHER_IS_BETTER else value < other
-
-
 def costs(table: pa.Table, objectives: Sequence[str]) -> np.ndarray:
     """The objectives' values in rows of a table of trials or epochs, turned round where higher is better.
 

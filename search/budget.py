@@ -15,8 +15,6 @@ class Budget:
     ----------
     seconds, gpu_seconds
         Of the study, all its runs together; None for any.
-    first_rung
-        Epochs after which a trial can be judged first.
     gpus
         Of a trial.
     rows
@@ -30,7 +28,6 @@ class Budget:
         *,
         seconds: float | None,
         gpu_seconds: float | None,
-        first_rung: int,
         gpus: float,
         rows: Iterable[Mapping[str, Any]],
         clock: Callable[[], float] = time.monotonic,
@@ -38,7 +35,6 @@ class Budget:
         recorded = list(rows)
         self._seconds = seconds
         self._gpu_seconds = gpu_seconds
-        self._first_rung = first_rung
         self._gpus = gpus
         self._clock = clock
         self._start = clock() - busy_seconds(recorded)
@@ -54,11 +50,13 @@ class Budget:
         self._epoch_seconds += row["epoch_seconds"]
         self._gpu_seconds_spent += row["gpu_seconds"] or 0.0
 
-    def shortage(self, running: int, kept: int = 0, slots: int = 1) -> str | None:
-        """Which budget is too small for one more trial to reach its first rung.
+    def shortage(self, epochs: int, running: int, kept: int = 0, slots: int = 1) -> str | None:
+        """Which budget is too small for one more trial to train so many epochs.
 
         Parameters
         ----------
+        epochs
+            Of the trial: to where it can be judged first, or of one that is never judged all.
         running
             Trials beside it.
         kept
@@ -67,11 +65,11 @@ class Budget:
             Trials at once.
         """
         epoch = self._epoch_seconds / max(self._epochs, 1)
-        needed = epoch * (self._first_rung + kept / max(slots, 1))
+        needed = epoch * (epochs + kept / max(slots, 1))
         if self._seconds is not None and self._spent() + needed > self._seconds:
             return _TIME
         # While the new trial trains so far, all of them use their GPUs.
-        gpu_seconds = self._gpu_seconds_spent + epoch * self._gpus * (self._first_rung * (running + 1) + kept)
+        gpu_seconds = self._gpu_seconds_spent + epoch * self._gpus * (epochs * (running + 1) + kept)
         if self._gpu_seconds is not None and gpu_seconds > self._gpu_seconds:
             return _GPU_HOURS
         return None

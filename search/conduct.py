@@ -109,15 +109,18 @@ def conduct(
     budget = Budget(
         seconds=None if config.time_budget is None else seconds_of(config.time_budget),
         gpu_seconds=None if config.gpu_hours is None else 3600 * config.gpu_hours,
-        first_rung=plan.rungs[0] if plan.rungs else plan.epochs,
         gpus=plan.gpus_per_trial,
         rows=standing.rows,
     )
+    first_rung = plan.rungs[0] if plan.rungs else plan.epochs
     # Of a budget, what confirmations need is left for them.
     kept, slots = plan.epochs * plan.confirmations, plan.concurrency
 
     def shortage(role: Role, running: int) -> str | None:
-        return budget.shortage(running, kept if role == "search" else 0, slots)
+        if role == "search":
+            return budget.shortage(first_rung, running, kept, slots)
+        # Nothing can be said of one that was not trained to its end.
+        return budget.shortage(plan.epochs, running)
 
     proposals = Proposals(
         config.searcher,

@@ -3,6 +3,7 @@
 import platform
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,20 +22,8 @@ from trainables.data.pack import PackReport
 _VERSIONS = ("ray", "optuna", "tensorflow", "keras", "numpy", "pyarrow")
 
 
-def check_same(plan: Plan, report: PackReport, pretrained: Pretrained) -> None:
-    """Refuse to go on with a study on other data, or with other pretrained networks, than it began with."""
-    folder = study_folder(plan.config)
-    if not folder.config.exists():
-        return
-    earlier = read_config(folder)
-    now, then = _described(plan), earlier["space"]
-    for name in sorted({*now, *then}):
-        if now.get(name) != then.get(name):
-            raise ConfigError(
-                f"{name} is {now.get(name, 'not searched')} now, but {then.get(name, 'not searched')} in the study"
-                f" {earlier['name']}: use the version of the program that study.json names, or start a study of"
-                " another name."
-            )
+def check_same_files(earlier: Mapping[str, Any], report: PackReport, pretrained: Pretrained) -> None:
+    """Refuse to go on with a study, by its study.json, on other data or with other pretrained networks."""
     if earlier["data"]["fingerprint"] != report.fingerprint:
         raise ConfigError(
             f"the data in {report.source} has changed since the study {earlier['name']} began: bring back the files"
@@ -58,6 +47,18 @@ def check_same(plan: Plan, report: PackReport, pretrained: Pretrained) -> None:
             f"the weights in {perceptual.path} have changed since the study {earlier['name']} began, and with them"
             " the perceptual loss: bring back the file as it was, or start a study of another name."
         )
+
+
+def check_same_space(earlier: Mapping[str, Any], plan: Plan) -> None:
+    """Refuse to go on with a study, by its study.json, where other values would be searched."""
+    now, then = _described(plan), earlier["space"]
+    for name in sorted({*now, *then}):
+        if now.get(name) != then.get(name):
+            raise ConfigError(
+                f"{name} is {now.get(name, 'not searched')} now, but {then.get(name, 'not searched')} in the study"
+                f" {earlier['name']}: use the version of the program that study.json names, or start a study of"
+                " another name."
+            )
 
 
 def record_of(

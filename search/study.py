@@ -20,7 +20,7 @@ from search.admission import study_folder
 from search.baselines import Baselines, BaselineTask
 from search.config import ConfigError, StudyConfig
 from search.held_out import read_test_split
-from search.identity import check_same, record_of
+from search.identity import check_same_files, check_same_space, record_of
 from search.live import say
 from search.lock import StudyLock
 from search.machine import cluster, connect, joins_cluster
@@ -99,7 +99,6 @@ def run(
         if ground.packing is not None:
             config = replace(config, gpus_per_trial=ground.packing.share)
         plan = make_plan(config, cluster(), ground.pretrained.encoder.encoders)
-        check_same(plan, ground.report, ground.pretrained)
         announce(plan, ground.report, ground.pretrained, ground.precision, ground.packing)
         writer = StudyWriter(folder.path)
         lock = lock or StudyLock(folder.lock, str(config.name))
@@ -144,7 +143,11 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
             for weights in (pretrained.encoder, pretrained.perceptual)
         ),
     )
+    if recorded:
+        check_same_files(recorded, report, pretrained)
     plan = make_plan(config, cluster(), pretrained.encoder.encoders)
+    if recorded:
+        check_same_space(recorded, plan)
     if plan.config.gpus_per_trial == "auto":
         with console.status("Measuring how many trials pay on one GPU"):
             packing: Packing | None = measure_packing(

@@ -47,7 +47,9 @@ class HeldOut:
         self._features = None if encoder_weights is None else feature_extractor(encoder_weights)
         self._evaluator = Evaluator(self._photos, seed=pack.seed, features=self._features)
         even = np.full(len(rows), 1 / len(rows))
-        self._draws = np.random.default_rng(pack.seed).multinomial(len(rows), even, size=RESAMPLES)
+        draws = np.random.default_rng(pack.seed).multinomial(len(rows), even, size=RESAMPLES)
+        # Of the photos as they are first: so pictures are reduced once to what is measured.
+        self._draws = np.concatenate([np.ones_like(draws[:1]), draws])
 
     def baselines(self) -> dict[str, Scores]:
         """What `trainables.metrics.baselines` gives for these photos, as `test_NAME`."""
@@ -75,9 +77,9 @@ class HeldOut:
             return np.concatenate([colour(photos[at : at + _PHOTOS_PER_CALL]).numpy() for at in starts])
 
         save_strip(strip(pictures(self._shown), self._shown), sheet)
-        own = pictures(self._photos)
-        resampled = self._evaluator.resampled(own, self._draws)
-        return _named(self._evaluator(own)), {_name(one): resampled[one].tolist() for one in objectives}
+        measured = self._evaluator.resampled(pictures(self._photos), self._draws)
+        scores = {metric: float(values[0]) for metric, values in measured.items()}
+        return _named(scores), {_name(one): measured[one][1:].tolist() for one in objectives}
 
 
 def _named(scores: Scores) -> Scores:

@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from results.ranking import LABELS, better, finalists, label, objectives_of, photos_of, rank
+from results.ranking import LABELS, finalists, label, objectives_of, photos_of, rank
 from results.store import METRICS, TEST_METRICS, StudyError, StudyWriter, read_trials
 
 BOTH = ("val_swd", "val_delta_e")
@@ -44,9 +44,6 @@ def test_the_lowest_distance_comes_first_and_ties_go_by_number(table):
 def test_the_highest_psnr_comes_first(table):
     trials = table(("COMPLETE", None, 20.0), ("COMPLETE", None, 25.0))
     assert [entry.trial for entry in rank(trials, ["val_psnr"])] == [1, 0]
-    assert better("val_psnr", 25.0, 20.0)
-    assert better("val_swd", 1.0, 2.0)
-    assert not better("val_swd", 1.0, 1.0)
 
 
 @pytest.mark.parametrize("state", ["PRUNED", "RUNNING", "FAIL"])

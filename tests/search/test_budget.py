@@ -30,7 +30,7 @@ def epoch(at=0.0, seconds=10.0, gpus=1.0):
 
 
 def budget(clock, rows=(), **limits):
-    limits = {"seconds": None, "gpu_seconds": None, "first_rung": 2, "gpus": 1.0, **limits}
+    limits = {"seconds": None, "gpu_seconds": None, "gpus": 1.0, **limits}
     return Budget(rows=rows, clock=clock, **limits)
 
 
@@ -39,17 +39,18 @@ def test_without_limits_nothing_is_ever_used_up(clock):
     open_end.enter(epoch())
     clock.now += 1e9
     assert open_end.used_up is None
-    assert open_end.shortage(100) is None
+    assert open_end.shortage(2, 100) is None
 
 
 def test_time_ends_a_study_and_before_that_new_trials(clock):
     hour = budget(clock, seconds=100.0)
-    assert hour.shortage(0) is None
+    assert hour.shortage(2, 0) is None
     hour.enter(epoch(seconds=10.0))
     clock.now += 79
-    assert hour.shortage(0) is None  # two epochs of 10 s come to the first rung just in time
+    assert hour.shortage(2, 0) is None  # two epochs of 10 s come to the first rung just in time
     clock.now += 2
-    assert hour.shortage(0) == "the time budget"
+    assert hour.shortage(2, 0) == "the time budget"
+    assert hour.shortage(1, 0) is None
     assert hour.used_up is None
     clock.now += 19
     assert hour.used_up == "the time budget"
@@ -59,8 +60,8 @@ def test_gpu_hours_are_counted_with_what_the_running_trials_will_use_meanwhile(c
     limited = budget(clock, gpu_seconds=100.0)
     for _ in range(4):
         limited.enter(epoch())
-    assert limited.shortage(running=2) is None  # 40 spent, three trials for 20 s
-    assert limited.shortage(running=3) == "the budget of GPU-hours"
+    assert limited.shortage(2, running=2) is None  # 40 spent, three trials for 20 s
+    assert limited.shortage(2, running=3) == "the budget of GPU-hours"
     for _ in range(6):
         limited.enter(epoch())
     assert limited.used_up == "the budget of GPU-hours"
@@ -71,11 +72,11 @@ def test_what_is_kept_of_a_time_budget_is_spread_over_the_slots(clock):
     limited.enter(epoch(seconds=10.0))
     # Two epochs to the first rung and, two at a time, three of six that are kept: 50 s.
     clock.now += 50
-    assert limited.shortage(0, kept=6, slots=2) is None
+    assert limited.shortage(2, 0, kept=6, slots=2) is None
     clock.now += 1
-    assert limited.shortage(0, kept=6, slots=2) == "the time budget"
-    assert limited.shortage(0, kept=6, slots=3) is None
-    assert limited.shortage(0) is None
+    assert limited.shortage(2, 0, kept=6, slots=2) == "the time budget"
+    assert limited.shortage(2, 0, kept=6, slots=3) is None
+    assert limited.shortage(2, 0) is None
 
 
 def test_what_is_kept_of_gpu_hours_is_kept_whatever_the_slots(clock):
@@ -83,9 +84,9 @@ def test_what_is_kept_of_gpu_hours_is_kept_whatever_the_slots(clock):
     for _ in range(4):
         limited.enter(epoch(gpus=0.5))
     # 20 spent; two trials for two epochs take 20, and ten epochs that are kept 50.
-    assert limited.shortage(running=1, kept=10, slots=9) is None
-    assert limited.shortage(running=1, kept=13, slots=9) == "the budget of GPU-hours"
-    assert limited.shortage(running=1) is None
+    assert limited.shortage(2, running=1, kept=10, slots=9) is None
+    assert limited.shortage(2, running=1, kept=13, slots=9) == "the budget of GPU-hours"
+    assert limited.shortage(2, running=1) is None
 
 
 def test_earlier_runs_count_but_not_the_time_between(clock):
