@@ -91,10 +91,9 @@ class StudyConfig:
     """One to three metrics to minimise: closeness to each photo (val_delta_e), realism (val_swd, val_kid). With
     several the study looks for the best trade-offs."""
 
-    scheduler: Literal["asha", "asha-promote", "pasha", "hyperband", "none"] = "asha-promote"
+    scheduler: Literal["asha", "asha-promote", "none"] = "asha-promote"
     """How weak trials are stopped: asha-promote (asynchronous successive halving: trials pause at a rung and the best
-    go on), asha (the weak are stopped at once), pasha (asha-promote with more epochs only while the ranking still
-    changes), hyperband (asha with several first rungs) or none."""
+    go on), asha (the weak are stopped at once) or none."""
 
     eta: int = 3
     """Of the trials at a rung one in so many goes on; rungs are as many times apart."""

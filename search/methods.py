@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from search.curves import Problem
     from search.virtual import VirtualCluster
 
-SchedulerName = Literal["asha", "asha-promote", "pasha", "hyperband", "none", "stock"]
+SchedulerName = Literal["asha", "asha-promote", "none", "stock"]
 SearcherName = Literal["tpe", "random", "gp", "cmaes", "nsga2", "grid", "recorded"]
 _MODELS = frozenset({"tpe", "gp", "cmaes"})
 """Searchers that draw at random before they have a say."""
@@ -161,7 +161,6 @@ def make_search(
             eta=method.eta,
             grace=method.grace or default_grace(problem.epochs),
             smoothing=method.smoothing,
-            seed=seed,
         ),
         problem.objectives,
         concurrency=lambda: cluster.workers,

@@ -93,10 +93,8 @@ class Plan:
         return len(self.references) + self.confirmations
 
     @property
-    def expected_epochs(self) -> float | None:
-        """Epochs of all trials together, if one in `eta` goes on at each rung; None where that is not the rule."""
-        if self.config.scheduler not in {"none", "asha", "asha-promote"}:
-            return None
+    def expected_epochs(self) -> float:
+        """Epochs of all trials together, if one in `eta` goes on at each rung."""
         stretches = pairwise((0, *self.rungs, self.epochs))
         searched = sum((end - start) / self.config.eta**rung for rung, (start, end) in enumerate(stretches))
         return self.trials * searched + self.beside * self.epochs
@@ -110,7 +108,6 @@ class Plan:
             eta=config.eta,
             grace=self.grace,
             smoothing=config.smoothing,
-            seed=config.seed,
         )
 
 

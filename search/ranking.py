@@ -1,101 +1,90 @@
-"""The order of trials at a rung, kept while values come and go.
+"""The order of trials at a rung, found when it is asked for.
 
-With one objective the order is that of the values. With several it is that of the Pareto levels, and within a level
-such that the places there are spread over it (`search.fronts`). Equal values are on a par.
+With several objectives it is that of the Pareto levels, and within a level such that the places there are spread over
+it; with one objective a level holds what is equal. On a par are equal vectors alone.
 """
 
-from bisect import bisect_left, bisect_right, insort
-from typing import Protocol
+from collections.abc import Iterator, Sequence
 
-from search.fronts import Fronts, Vector, farthest, spread
+import numpy as np
+import numpy.typing as npt
 
+from results.pareto import levels
 
-class Ranking(Protocol):
-    """A multiset of vectors in order, some of which wait for a place among the best."""
-
-    def add(self, vector: Vector) -> None:
-        """Enter a vector, which does not wait."""
-
-    def remove(self, vector: Vector) -> None:
-        """Take away one vector that does not wait of those equal to this one."""
-
-    def is_among_best(self, vector: Vector, places: int) -> bool:
-        """Whether fewer than so many vectors are strictly better than this one, which is there."""
-
-    def wait(self, vector: Vector) -> None:
-        """Let one of the vectors equal to this one wait."""
-
-    def take(self, vector: Vector) -> None:
-        """Let one of the vectors equal to this one wait no more."""
-
-    def next(self, places: int) -> Vector | None:
-        """Give the best that waits, if it is among so many best; of equal ones those that do not wait come first."""
+Vector = tuple[float, ...]
+"""Values of a trial, finite, one an objective; lower is better."""
+Mask = npt.NDArray[np.bool_]
 
 
-class _Line:
-    """The order of one objective: a sorted list."""
-
-    def __init__(self) -> None:
-        self._vectors: list[Vector] = []
-        self._waiting: list[Vector] = []
-
-    def add(self, vector: Vector) -> None:
-        insort(self._vectors, vector)
-
-    def remove(self, vector: Vector) -> None:
-        del self._vectors[bisect_left(self._vectors, vector)]
-
-    def is_among_best(self, vector: Vector, places: int) -> bool:
-        return bisect_left(self._vectors, vector) < places
-
-    def wait(self, vector: Vector) -> None:
-        insort(self._waiting, vector)
-
-    def take(self, vector: Vector) -> None:
-        del self._waiting[bisect_left(self._waiting, vector)]
-
-    def next(self, places: int) -> Vector | None:
-        if not self._waiting:
-            return None
-        best = self._waiting[0]
-        before = bisect_right(self._vectors, best) - bisect_right(self._waiting, best)
-        return best if before < places else None
-
-
-class _Pareto:
-    """The order of several objectives."""
-
-    def __init__(self, objectives: int) -> None:
-        self._fronts = Fronts(objectives)
-        self.add = self._fronts.add
-        self.remove = self._fronts.remove
-        self.wait = self._fronts.mark
-        self.take = self._fronts.unmark
-
-    def is_among_best(self, vector: Vector, places: int) -> bool:
-        fronts = self._fronts
-        level = fronts.level_of(vector)
-        before = sum(fronts.sizes[:level])
-        if before >= places or before + fronts.sizes[level] <= places:
-            return before < places
-        for other in spread(fronts.members(level)):
-            if other == vector or before >= places:
-                break
-            before += fronts.count(other)
+def is_among_best(vectors: Sequence[Vector], place: int, places: int) -> bool:
+    """Whether fewer than so many vectors are strictly better than the one at a place."""
+    level = levels(np.array(vectors))
+    before = int((level < level[place]).sum())
+    beside = [vector for vector, own in zip(vectors, level, strict=True) if own == level[place]]
+    if before >= places or before + len(beside) <= places:
         return before < places
-
-    def next(self, places: int) -> Vector | None:
-        fronts = self._fronts
-        level = next((index for index, waiting in enumerate(fronts.marked_sizes) if waiting), None)
-        if level is None or sum(fronts.sizes[: level + 1]) - fronts.marked_sizes[level] >= places:
-            return None
-        members = fronts.members(level)
-        return farthest(
-            [vector for vector in members if fronts.marked(vector)],
-            taken=[vector for vector in members if fronts.marked(vector) < fronts.count(vector)],
-        )
+    for other in spread(list(set(beside))):
+        if other == vectors[place] or before >= places:
+            break
+        before += beside.count(other)
+    return before < places
 
 
-def make_ranking(objectives: int) -> Ranking:
-    """Make an empty ranking of vectors of this length."""
-    return _Line() if objectives == 1 else _Pareto(objectives)
+def next_waiting(vectors: Sequence[Vector], waits: Mask, places: int) -> int | None:
+    """The place of the best vector that waits, if it is among so many best.
+
+    Of equal ones those that do not wait come first, and of those that do the first.
+    """
+    if not waits.any():
+        return None
+    level = levels(np.array(vectors))
+    best = level[waits].min()
+    if int((~waits & (level <= best)).sum()) >= places:
+        return None
+    beside = np.flatnonzero(level == best).tolist()
+    waiting = [vectors[place] for place in beside if waits[place]]
+    chosen = farthest(waiting, taken=[vectors[place] for place in beside if not waits[place]])
+    return next(place for place in beside if waits[place] and vectors[place] == chosen)
+
+
+def spread(vectors: Sequence[Vector]) -> Iterator[Vector]:
+    """Order distinct vectors so that each beginning of the order is spread over all of them.
+
+    The first is the lowest in the first objective; each one after it is the farthest from those before, by Euclidean
+    distance with every objective scaled to the vectors' range (Schmucker et al. 2021, "Multi-objective asynchronous
+    successive halving"; Clarkson 2006, "Nearest-neighbor searching and metric space dimensions", for the greedy
+    epsilon-net). Where two are equally far, the lexicographically lower comes first, so the order depends on
+    nothing but the set.
+    """
+    ordered = sorted(vectors)
+    points = _scaled(ordered)
+    nearest = np.full(len(points), np.inf)
+    index = 0
+    for _ in ordered:
+        yield ordered[index]
+        offsets = points - points[index]
+        nearest = np.minimum(nearest, np.einsum("ij,ij->i", offsets, offsets))
+        nearest[index] = -1
+        index = int(nearest.argmax())
+
+
+def farthest(vectors: Sequence[Vector], taken: Sequence[Vector]) -> Vector:
+    """Give the vector that is the farthest from those taken, as `spread` measures it over both.
+
+    With nothing taken that is the lowest in the first objective.
+    """
+    ordered = sorted(vectors)
+    points = _scaled([*ordered, *taken])
+    nearest = np.full(len(ordered), np.inf)
+    # One after the other: the table of all distances may be large.
+    for other in points[len(ordered) :]:
+        offsets = points[: len(ordered)] - other
+        nearest = np.minimum(nearest, np.einsum("ij,ij->i", offsets, offsets))
+    return ordered[int(nearest.argmax())]
+
+
+def _scaled(vectors: Sequence[Vector]) -> npt.NDArray[np.float64]:
+    """Float64 `[n, objectives]` with a range of 1 in each objective in which they differ."""
+    points = np.array(vectors)
+    extent = np.ptp(points, axis=0)
+    return np.asarray(points / np.where(extent > 0, extent, 1))

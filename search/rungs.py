@@ -1,14 +1,14 @@
-"""What trials reported, and what of it counts at a rung."""
+"""What trials reported, and how they stand at a rung."""
 
 import math
-from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from statistics import median
 
-from search.fronts import Vector
-from search.ranking import make_ranking
+import numpy as np
+
+from search.ranking import Vector, is_among_best, next_waiting
 
 
 class Decision(Enum):
@@ -30,17 +30,16 @@ class Curves:
 
     Parameters
     ----------
-    rungs
-        Epochs at which trials are judged, ascending.
     window
         A trial is judged by the median, objective by objective, of its last so many recorded epochs up to the rung.
     """
 
-    def __init__(self, rungs: Sequence[int], window: int) -> None:
-        self._rungs = rungs
+    def __init__(self, window: int) -> None:
         self._window = window
         self._curves: defaultdict[int, dict[int, Vector]] = defaultdict(dict)
         self._last: dict[int, int] = {}
+        self.version = 0
+        """Another one whenever anything has changed."""
 
     def last(self, trial: int) -> int:
         """Give the latest epoch of a trial; 0 without any."""
@@ -50,19 +49,15 @@ class Curves:
         """Give the values of a trial by epoch."""
         return self._curves[trial]
 
-    def enter(self, trial: int, epoch: int, values: Vector) -> list[tuple[int, Vector]]:
-        """Enter an epoch, and give each rung where the trial's value is new or another one, with that value.
-
-        A trial has a value at a rung once the rung's own epoch is there.
-        """
-        curve = self._curves[trial]
-        if curve.get(epoch) == values:
-            return []
-        curve[epoch] = values
+    def enter(self, trial: int, epoch: int, values: Vector) -> None:
+        """Enter an epoch, or replace its values."""
+        self._curves[trial][epoch] = values
         self._last[trial] = max(epoch, self.last(trial))
-        return [(rung, self._judged(curve, rung)) for rung in self._rungs if rung >= epoch and rung in curve]
+        self.version += 1
 
-    def _judged(self, curve: Mapping[int, Vector], rung: int) -> Vector:
+    def judged(self, trial: int, rung: int) -> Vector:
+        """What a trial is worth at a rung whose epoch is there."""
+        curve = self._curves[trial]
         if self._window == 1:
             return curve[rung]
         epochs = sorted(epoch for epoch in curve if epoch <= rung)[-self._window :]
@@ -70,86 +65,58 @@ class Curves:
 
 
 class Rung:
-    """The values of all trials that came to a rung."""
+    """The trials that came to a rung, in order when it is asked for.
 
-    def __init__(self, objectives: int) -> None:
-        self._ranking = make_ranking(objectives)
-        self._values: dict[int, Vector] = {}
+    One that waits to be promoted is ranked, and so is one that was; one that failed is not, but counts as one that
+    came.
 
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def enter(self, trial: int, values: Vector) -> None:
-        """Enter a trial, or replace its values."""
-        if trial in self._values:
-            self._ranking.remove(self._values[trial])
-        self._values[trial] = values
-        self._ranking.add(values)
-
-    def is_among_best(self, trial: int, places: int) -> bool:
-        """Whether fewer than so many trials are strictly better than this one."""
-        return self._ranking.is_among_best(self._values[trial], places)
-
-
-class WaitingRung:
-    """The same, where trials wait to be promoted.
-
-    A trial that waits or was promoted is ranked; one that failed is not, but counts as one that came.
+    Parameters
+    ----------
+    value
+        What a trial is worth here.
+    version
+        Changes whenever that of any trial may have.
     """
 
-    def __init__(self, objectives: int) -> None:
-        self.objectives = objectives
-        self._ranking = make_ranking(objectives)
-        self._values: dict[int, Vector] = {}
+    def __init__(self, value: Callable[[int], Vector], version: Callable[[], int]) -> None:
+        self._value = value
+        self._version = version
+        self._waits: dict[int, bool] = {}
+        """Of all that came and did not fail."""
         self._failed: set[int] = set()
-        self._waiting: set[int] = set()
-        self._by_values: defaultdict[Vector, list[int]] = defaultdict(list)
         self._answers: dict[int, int | None] = {}
+        self._answered = -1
 
     def __len__(self) -> int:
         """Number of trials that came, failed ones included."""
-        return len(self._values)
+        return len(self._waits) + len(self._failed)
 
-    @property
-    def values(self) -> Mapping[int, Vector]:
-        """Values by trial, in the order in which the trials came."""
-        return self._values
+    def enter(self, trial: int) -> None:
+        """Enter a trial, which waits then; one that is there stays as it is."""
+        if trial not in self._waits and trial not in self._failed:
+            self._waits[trial] = True
+            self._change()
 
     def waits(self, trial: int) -> bool:
         """Whether a trial waits here."""
-        return trial in self._waiting
-
-    def enter(self, trial: int, values: Vector) -> None:
-        """Enter a trial, which waits then, or replace its values, which leaves it waiting or not."""
-        waits = trial not in self._values or self.waits(trial)
-        self._withdraw(trial)
-        self._values[trial] = values
-        if trial in self._failed:
-            return
-        self._ranking.add(values)
-        if waits:
-            self._ranking.wait(values)
-            self._waiting.add(trial)
-            insort(self._by_values[values], trial)
+        return self._waits.get(trial, False)
 
     def promote(self, trial: int) -> None:
         """Let a trial wait no more; one that does not is left as it is."""
-        if not self.waits(trial):
-            return
-        self._answers.clear()
-        values = self._values[trial]
-        self._ranking.take(values)
-        self._waiting.remove(trial)
-        equals = self._by_values[values]
-        del equals[bisect_left(equals, trial)]
-        if not equals:
-            del self._by_values[values]
+        if self.waits(trial):
+            self._waits[trial] = False
+            self._change()
 
     def fail(self, trial: int) -> None:
-        """Take a trial out of the ranking; one that never came is left out."""
-        if trial in self._values:
-            self._withdraw(trial)
+        """Take a trial out of the order; one that never came is left out."""
+        if self._waits.pop(trial, None) is not None:
             self._failed.add(trial)
+            self._change()
+
+    def is_among_best(self, trial: int, places: int) -> bool:
+        """Whether fewer than so many trials are strictly better than this one."""
+        trials = sorted(self._waits)
+        return is_among_best(list(map(self._value, trials)), trials.index(trial), places)
 
     def next(self, places: int) -> int | None:
         """Give the best trial that waits, if it is among so many best.
@@ -157,14 +124,20 @@ class WaitingRung:
         Of trials with equal values those that were promoted are before those that wait, and of these the lowest
         number is first.
         """
+        if self._answered != self._version():
+            self._change()
+            self._answered = self._version()
         if places not in self._answers:
-            values = self._ranking.next(places)
-            self._answers[places] = None if values is None else self._by_values[values][0]
+            self._answers[places] = self._next(places)
         return self._answers[places]
 
-    def _withdraw(self, trial: int) -> None:
-        """Take a trial's values out of the ranking, if they are in it."""
+    def _next(self, places: int) -> int | None:
+        if not any(self._waits.values()):
+            return None
+        trials = sorted(self._waits)
+        waits = np.array([self._waits[trial] for trial in trials])
+        place = next_waiting(list(map(self._value, trials)), waits, places)
+        return None if place is None else trials[place]
+
+    def _change(self) -> None:
         self._answers.clear()
-        self.promote(trial)
-        if trial in self._values and trial not in self._failed:
-            self._ranking.remove(self._values[trial])

@@ -20,17 +20,6 @@ Single epochs of a GAN are noisy, and a rung would see that noise.
     that came. Trials that tie get no more places than there are: those promoted come first, then lower numbers. A
     trial that would be promoted at once does not pause. When no new trials come (`last`), n / eta is rounded up, so
     that a trial of every study reaches the end.
-`pasha`
-    Progressive ASHA (Bohdal et al. 2023, "PASHA: efficient HPO and NAS with progressive resource allocation"):
-    `asha-promote` in which at first the two lowest rungs are in use. One more comes into use whenever the trials of
-    the highest rung in use are in another order there than at the rung beneath it, where values that are no farther
-    apart than epsilon are on a par; epsilon is the 90th percentile of the differences between trials whose curves
-    criss-cross. When nothing else is left to do, the best of the highest rung in use goes on to the end; of m > 1
-    objectives the best m + 1.
-`hyperband`
-    Several `asha` side by side (Li et al. 2018, "Hyperband", algorithm 1, for their proportions): a trial's
-    bracket, drawn from the seed and its number, says how many of the lowest rungs it skips, and it is compared
-    within its bracket.
 
 With several objectives "better" means a lower Pareto level. Within the level that the last place falls into, trials
 are in an order that spreads the places over the level (Schmucker et al. 2021, "Multi-objective asynchronous
@@ -53,14 +42,12 @@ import math
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
-import numpy as np
-
-from search.promotion import ProgressivePromotion, Promotion
+from search.promotion import Promotion
 from search.rungs import Curves, Decision, Rung, is_finite
 
 __all__ = ["Decision", "Kind", "Stopper", "make_stopper"]
 
-Kind = Literal["none", "asha", "asha-promote", "pasha", "hyperband"]
+Kind = Literal["none", "asha", "asha-promote"]
 
 
 class Stopper(Protocol):
@@ -95,7 +82,7 @@ class Stopper(Protocol):
         """
 
 
-def make_stopper(kind: Kind, *, epochs: int, eta: int, grace: int, smoothing: int, seed: int) -> Stopper:
+def make_stopper(kind: Kind, *, epochs: int, eta: int, grace: int, smoothing: int) -> Stopper:
     """Make a policy.
 
     Parameters
@@ -110,26 +97,13 @@ def make_stopper(kind: Kind, *, epochs: int, eta: int, grace: int, smoothing: in
         The lowest rung; at least 1.
     smoothing
         Epochs that a value at a rung is the median of; at least 1.
-    seed
-        Not negative; of Hyperband's brackets.
     """
     rungs = []
     epoch = grace
-    while epoch < epochs:
+    while epoch < epochs and kind != "none":
         rungs.append(epoch)
         epoch *= eta
-    if kind == "asha-promote":
-        return Promotion(rungs, eta, smoothing)
-    if kind == "pasha":
-        return ProgressivePromotion(rungs, eta, smoothing)
-    if kind == "none":
-        return Halving([[]], [1.0], eta, smoothing, seed)
-    if kind == "asha":
-        return Halving([rungs], [1.0], eta, smoothing, seed)
-    halvings = range(len(rungs), -1, -1)
-    # Algorithm 1: bracket s begins with ceil((s_max + 1) / (s + 1) * eta ** s) trials, and s of its rungs halve them.
-    sizes = [math.ceil((len(rungs) + 1) * eta**s / (s + 1)) for s in halvings]
-    return Halving([rungs[len(rungs) - s :] for s in halvings], sizes, eta, smoothing, seed)
+    return (Promotion if kind == "asha-promote" else Halving)(rungs, eta, smoothing)
 
 
 def default_grace(epochs: int) -> int:
@@ -138,43 +112,25 @@ def default_grace(epochs: int) -> int:
 
 
 class Halving:
-    """Successive halving that stops trials, in one bracket or several.
+    """Successive halving that stops trials."""
 
-    Parameters
-    ----------
-    brackets
-        Rungs of each; those of the first are all there are.
-    sizes
-        How often a trial belongs to each bracket, in proportion.
-    """
-
-    def __init__(
-        self,
-        brackets: Sequence[Sequence[int]],
-        sizes: Sequence[float],
-        eta: int,
-        smoothing: int,
-        seed: int,
-    ) -> None:
-        self._brackets = brackets
-        self._shares = np.cumsum(sizes) / np.sum(sizes)
+    def __init__(self, rungs: Sequence[int], eta: int, smoothing: int) -> None:
+        self._epochs = tuple(rungs)
         self._eta = eta
-        self._seed = seed
-        self._curves = Curves(brackets[0], smoothing)
-        self._rungs: dict[tuple[int, int], Rung] = {}
-        self._bracket_of: dict[int, int] = {}
+        self._curves = Curves(smoothing)
+        self._rungs: dict[int, Rung] = {}
 
     @property
     def rungs(self) -> tuple[int, ...]:
         """Epochs at which a trial may be stopped."""
-        return tuple(self._brackets[0])
+        return self._epochs
 
     def report(self, trial: int, epoch: int, values: Sequence[float]) -> Decision:
         """Enter an epoch and decide."""
         self.record(trial, epoch, values)
         if not is_finite(values):
             return Decision.STOP
-        rung = self._rungs.get((self._bracket(trial), epoch))
+        rung = self._rungs.get(epoch)
         if rung is None or epoch < self._curves.last(trial):
             return Decision.GO_ON
         goes_on = rung.is_among_best(trial, math.ceil(len(rung) / self._eta))
@@ -184,10 +140,13 @@ class Halving:
         """Enter an epoch without deciding."""
         if not is_finite(values):
             return
-        bracket = self._bracket(trial)
-        for rung, judged in self._curves.enter(trial, epoch, tuple(values)):
-            if rung in self._brackets[bracket]:
-                self._rungs.setdefault((bracket, rung), Rung(len(judged))).enter(trial, judged)
+        self._curves.enter(trial, epoch, tuple(values))
+        if epoch in self._epochs:
+            if epoch not in self._rungs:
+                self._rungs[epoch] = Rung(
+                    lambda trial: self._curves.judged(trial, epoch), lambda: self._curves.version
+                )
+            self._rungs[epoch].enter(trial)
 
     def promote(self, *, last: bool) -> int | None:
         """Choose no trial: none is paused."""
@@ -202,9 +161,3 @@ class Halving:
 
     def retire(self, trial: int) -> None:
         """Do nothing: none is paused."""
-
-    def _bracket(self, trial: int) -> int:
-        if trial not in self._bracket_of:
-            draw = np.random.default_rng([self._seed, trial]).random()
-            self._bracket_of[trial] = int(np.searchsorted(self._shares, draw, side="right"))
-        return self._bracket_of[trial]

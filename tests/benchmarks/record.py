@@ -116,7 +116,7 @@ def _resumed(settings: Settings) -> list[str]:
 
 
 def _run(command: list[str], until: float) -> None:
-    process = subprocess.Popen([sys.executable, "-u", "-m", "search.run", *command])  # noqa: S603
+    process = subprocess.Popen([sys.executable, "-u", "-m", "search.run", *command])
     try:
         process.wait(max(0.0, until - time.monotonic()))
     except subprocess.TimeoutExpired:

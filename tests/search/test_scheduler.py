@@ -52,7 +52,7 @@ class Session:
         concurrency=9,
         on_failure=lambda trial: False,
     ):
-        self.stopper = make_stopper(kind, epochs=4, eta=eta, grace=1, smoothing=1, seed=0)
+        self.stopper = make_stopper(kind, epochs=4, eta=eta, grace=1, smoothing=1)
         for epoch in recorded:
             self.stopper.record(*epoch)
         for number in ended:
@@ -242,7 +242,7 @@ def test_all_objectives_are_judged_and_one_that_is_not_finite_stops():
 BESIDE = ("reference", "confirmation")
 
 
-@pytest.mark.parametrize("kind", ["asha", "asha-promote", "pasha", "hyperband"])
+@pytest.mark.parametrize("kind", ["asha", "asha-promote"])
 @pytest.mark.parametrize("role", BESIDE)
 def test_what_is_trained_beside_the_search_goes_on_whatever_it_reports(kind, role):
     session = Session(kind=kind)
@@ -255,7 +255,7 @@ def test_what_is_trained_beside_the_search_goes_on_whatever_it_reports(kind, rol
         assert session.trials[6].status == Trial.RUNNING
 
 
-@pytest.mark.parametrize("kind", ["asha", "asha-promote", "pasha", "hyperband"])
+@pytest.mark.parametrize("kind", ["asha", "asha-promote"])
 @pytest.mark.parametrize("role", BESIDE)
 @pytest.mark.parametrize("beside", [0.0, 9.0], ids=["best", "worst"])
 def test_the_search_decides_the_same_with_and_without_what_is_trained_beside_it(kind, role, beside):

@@ -14,7 +14,7 @@ from search.methods import Method, labels, methods
 from search.simulate import Task, main, run_task
 from search.simulate import simulate as simulate_all
 
-SCHEDULERS = ("asha", "asha-promote", "pasha", "hyperband", "none", "stock")
+SCHEDULERS = ("asha", "asha-promote", "none", "stock")
 
 
 def study(problem, method, *, seed=0, workers=4, trials=12, limit=math.inf):

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from search.stopping import Decision, make_stopper
 
 GO_ON, STOP, PAUSE = Decision
-KINDS = ("none", "asha", "asha-promote", "pasha", "hyperband")
+KINDS = ("none", "asha", "asha-promote")
 
 
-def make(kind, *, epochs=27, eta=3, grace=1, smoothing=1, seed=0):
-    return make_stopper(kind, epochs=epochs, eta=eta, grace=grace, smoothing=smoothing, seed=seed)
+def make(kind, *, epochs=27, eta=3, grace=1, smoothing=1):
+    return make_stopper(kind, epochs=epochs, eta=eta, grace=grace, smoothing=smoothing)
 
 
 def decisions(stopper, values, epoch=1):
@@ -89,8 +89,8 @@ def noisy(objectives, seed=0, noise=0.4):
 
 def test_rungs_are_multiples_of_the_grace_below_the_last_epoch():
     assert make("asha", epochs=27).rungs == (1, 3, 9)
-    assert make("pasha", epochs=28, grace=2).rungs == (2, 6, 18)
-    assert make("hyperband", epochs=9, eta=2, grace=2).rungs == (2, 4, 8)
+    assert make("asha-promote", epochs=28, grace=2).rungs == (2, 6, 18)
+    assert make("asha", epochs=9, eta=2, grace=2).rungs == (2, 4, 8)
     assert make("asha-promote", epochs=3, grace=3).rungs == ()
     assert make("none").rungs == ()
 
@@ -110,12 +110,12 @@ def test_a_value_that_is_not_finite_stops_a_trial_at_any_epoch(kind, values):
 def test_a_policy_rebuilt_from_the_record_decides_as_the_live_one(kind, objectives, smoothing):
     for seed in range(4):
         curve = noisy(objectives, seed)
-        study = Study(make(kind, smoothing=smoothing, seed=seed), 60, curve, seed=seed)
+        study = Study(make(kind, smoothing=smoothing), 60, curve, seed=seed)
         for _ in range(30 + 40 * seed):
             study.step()
         while not study.is_settled and study.step():
             pass
-        live, rebuilt = study.stopper, make(kind, smoothing=smoothing, seed=seed)
+        live, rebuilt = study.stopper, make(kind, smoothing=smoothing)
         for entry in study.record:
             rebuilt.record(*entry)
         twin = Study(rebuilt, 60, curve, seed=seed)
@@ -133,7 +133,7 @@ def test_a_policy_rebuilt_from_the_record_decides_as_the_live_one(kind, objectiv
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_epoch_at_or_below_a_passed_rung_never_stops_a_trial(kind):
-    stopper = make(kind, epochs=9, seed=1)
+    stopper = make(kind, epochs=9)
     for trial in range(30):
         stopper.record(trial, 1, (float(trial),))
     stopper.record(100, 2, (0.0,))
@@ -153,7 +153,7 @@ def test_the_first_trial_at_a_rung_goes_on():
     assert decisions(make("asha"), [99.0]) == [GO_ON]
 
 
-@pytest.mark.parametrize("kind", ["none", "asha", "asha-promote", "pasha"])
+@pytest.mark.parametrize("kind", ["none", "asha", "asha-promote"])
 def test_epochs_that_are_no_rung_decide_nothing(kind):
     assert decisions(make(kind), range(20), epoch=2) == [GO_ON] * 20
 
@@ -444,9 +444,9 @@ def test_with_several_objectives_a_better_level_is_promoted_first():
 def test_promotion_of_one_objective_is_that_of_the_paper(data):
     # Algorithm 2 of the paper, by sorting: of the best n / eta of a rung the best that was not promoted.
     eta, rungs, epochs = data.draw(st.integers(2, 4)), (1, 2, 4), 7
-    stopper = make_stopper("asha-promote", epochs=epochs, eta=2, grace=1, smoothing=1, seed=0)
+    stopper = make_stopper("asha-promote", epochs=epochs, eta=2, grace=1, smoothing=1)
     if eta != 2:
-        stopper = make_stopper("asha-promote", epochs=eta**2 + 1, eta=eta, grace=1, smoothing=1, seed=0)
+        stopper = make_stopper("asha-promote", epochs=eta**2 + 1, eta=eta, grace=1, smoothing=1)
         rungs, epochs = (1, eta, eta**2), eta**2 + 1
     values = {rung: {} for rung in rungs}
     promoted = {rung: set() for rung in rungs}
@@ -486,25 +486,25 @@ def test_promotion_of_one_objective_is_that_of_the_paper(data):
                 break
 
 
-@pytest.mark.parametrize("kind", ["asha-promote", "pasha"])
 @pytest.mark.parametrize("eta", [2, 3, 4])
 @pytest.mark.parametrize("objectives", [1, 2])
-def test_a_trial_of_every_study_reaches_the_end(kind, eta, objectives):
+def test_a_trial_of_every_study_reaches_the_end(eta, objectives):
     for trials in range(1, 21):
-        study = Study(make(kind, eta=eta, epochs=20), trials, noisy(objectives, trials), epochs=20).run()
+        study = Study(
+            make("asha-promote", eta=eta, epochs=20), trials, noisy(objectives, trials), epochs=20
+        ).run()
         assert study.started == trials
         assert max(study.done.values()) == 20
         # What is paused at the end is what nothing would promote.
         assert all(count == 20 or count in study.stopper.rungs for count in study.done.values())
 
 
-@pytest.mark.parametrize("kind", ["asha-promote", "pasha"])
-def test_a_trial_reaches_the_end_though_the_best_fail(kind):
+def test_a_trial_reaches_the_end_though_the_best_fail():
     def curve(trial, epoch):
         # The better half diverges after the first rung, in its second epoch or later.
         return (math.nan if trial < 5 and epoch > 1 + trial else float(trial),)
 
-    study = Study(make(kind), 10, curve).run()
+    study = Study(make("asha-promote"), 10, curve).run()
     assert {trial for trial, count in study.done.items() if count == 27} >= {5}
     assert all(study.done[trial] < 27 for trial in range(5))
 
@@ -516,162 +516,3 @@ def test_promotion_trains_about_a_third_of_each_rung_on():
     # A third, and those that were promoted before better ones came: at most about as many again as O(sqrt(n)).
     for going, all_of_them in zip(at, came, strict=True):
         assert all_of_them / 3 - 1 <= going <= all_of_them / 3 + 2 * math.sqrt(all_of_them)
-
-
-# pasha
-
-
-def test_while_the_ranking_is_settled_nothing_trains_beyond_the_second_rung_but_the_winner():
-    study = Study(make("pasha"), 40, lambda trial, epoch: (float(trial * 7 % 40),)).run()
-    assert Counter(study.done.values()).keys() == {1, 3, 27}
-    assert [trial for trial, count in study.done.items() if count == 27] == [0]
-    full = Study(make("asha-promote"), 40, lambda trial, epoch: (float(trial * 7 % 40),)).run()
-    assert sum(study.done.values()) < sum(full.done.values())
-
-
-def test_the_cap_rises_by_one_rung_when_the_ranking_changes():
-    # At the second rung trials 0 and 1 change places; from there on nothing changes any more.
-    def curve(trial, epoch):
-        return (float({0: 1, 1: 0}.get(trial, trial) if epoch >= 3 else trial),)
-
-    study = Study(make("pasha", epochs=81), 60, curve, epochs=81).run()
-    assert Counter(study.done.values()).keys() == {1, 3, 9, 81}
-    assert study.done[1] == 81
-
-
-def enter_curves(stopper, curves):
-    for trial, curve in enumerate(curves):
-        for epoch, value in enumerate(curve, start=1):
-            stopper.record(trial, epoch, (value,))
-
-
-def test_values_that_differ_by_no_more_than_criss_crossing_curves_are_on_a_par():
-    # Rungs 3 and 9. The second curve criss-crosses the first: above, below, above, by 1 at the end. The third and
-    # the first change places between the rungs, but were only 0.5 apart.
-    flat = [10.0] * 9
-    wavy = [11.0, 9.0] + [11.0] * 7
-    late = [10.5] * 3 + [9.5] * 6
-    stopper = make("pasha", grace=3, epochs=81)
-    enter_curves(stopper, [flat, wavy, late])
-    assert stopper.promote(last=False) is None
-    # Without the criss-crossing, half a unit is a change of order, and the best of three at epoch 9 is promoted.
-    stopper = make("pasha", grace=3, epochs=81)
-    enter_curves(stopper, [flat, [11.0] * 9, late])
-    assert stopper.promote(last=False) == 2
-
-
-def test_a_change_of_order_by_more_than_the_noise_raises_the_cap():
-    stopper = make("pasha", grace=3, epochs=81)
-    enter_curves(stopper, [[10.0] * 9, [11.0, 9.0] + [11.0] * 7, [12.0] * 3 + [5.0] * 6])
-    assert stopper.promote(last=False) == 2
-
-
-def test_trials_that_tie_at_a_rung_have_not_changed_their_order():
-    stopper = make("pasha")
-    for trial, (lower, upper) in enumerate([(2.0, 5.0), (1.0, 5.0), (3.0, 6.0)]):
-        stopper.record(trial, 1, (lower,))
-        stopper.record(trial, 3, (upper,))
-    assert stopper.promote(last=False) is None
-
-
-def test_what_is_known_of_the_noise_stays_known_when_the_cap_rises():
-    stopper = make("pasha", grace=3, epochs=81)
-    flat = [10.0] * 9
-    enter_curves(stopper, [flat, [11.0, 9.0] + [11.0] * 7, [12.0] * 3 + [5.0] * 6])
-    # Three at epoch 27, of which one would be promoted: two changed places by half a unit, and none criss-crosses.
-    for trial, curve in ((0, [10.0] * 27), (3, [10.5] * 9 + [9.5] * 18), (4, [20.0] * 27)):
-        for epoch, value in enumerate(curve, start=1):
-            stopper.record(trial, epoch, (value,))
-    assert stopper.promote(last=False) == 2
-
-
-def test_the_cap_rises_by_more_than_a_rung_when_winners_changed_their_order_beyond_it():
-    stopper = make("pasha", eta=3)
-    for trial, values in ((0, (1.0, 1.0, 2.0)), (1, (2.0, 2.0, 1.0)), (2, (3.0, 3.0, 3.0))):
-        for rung, value in zip((1, 3, 9), values, strict=True):
-            stopper.record(trial, rung, (value,))
-    stopper.record(3, 1, (4.0,))
-    stopper.record(3, 3, (0.0,))
-    # At epoch 9 there is no cap any more, so one of three has a place there, and no other.
-    assert [stopper.promote(last=False) for _ in range(2)] == [1, 3]
-
-
-def test_a_value_that_was_replaced_is_not_compared_any_more():
-    stopper = make("pasha")
-    for trial, (lower, upper) in enumerate([((0.0, 0.0), (0.0, 0.0)), ((1.0, 1.0), (1.0, 1.0))]):
-        stopper.record(trial, 1, lower)
-        stopper.record(trial, 3, upper)
-    stopper.record(0, 3, (0.5, 9.0))
-    # Beside (0, 0) this would be on a better level than (1, 1), which was better at the first rung.
-    stopper.record(2, 1, (3.0, 3.0))
-    stopper.record(2, 3, (-1.0, 30.0))
-    assert stopper.promote(last=False) is None
-
-
-def test_with_several_objectives_the_cap_rises_when_two_trials_change_their_pareto_levels():
-    stopper = make("pasha")
-    for trial, (lower, upper) in enumerate(
-        [((1.0, 1.0), (1.0, 1.0)), ((2.0, 2.0), (0.5, 3.0)), ((3.0, 3.0), (4.0, 4.0))]
-    ):
-        stopper.record(trial, 1, lower)
-        stopper.record(trial, 3, upper)
-    # Of three one would go on; the second rose to the first level, but no two trials changed places.
-    assert stopper.promote(last=False) is None
-    stopper.record(3, 1, (4.0, 4.0))
-    stopper.record(3, 3, (0.0, 0.0))
-    assert stopper.promote(last=False) == 3
-
-
-def test_at_the_end_the_extremes_of_several_objectives_and_one_between_go_on():
-    curve = {0: (0.0, 10.0), 1: (10.0, 0.0), 2: (4.0, 5.0), 3: (1.0, 9.5), 4: (9.0, 1.0)}
-    study = Study(make("pasha", eta=2), 40, lambda trial, epoch: curve.get(trial, (20.0 + trial,) * 2)).run()
-    assert {trial for trial, count in study.done.items() if count == 27} == {0, 1, 2}
-
-
-def test_a_winner_that_was_cut_off_beyond_the_cap_goes_on_first():
-    stopper = make("pasha")
-    for trial in range(9):
-        stopper.record(trial, 1, (float(trial),))
-    for epoch in range(2, 10):
-        stopper.record(0, epoch, (0.0,))
-    assert stopper.is_paused(0)
-    assert stopper.promote(last=False) == 0
-
-
-# hyperband
-
-
-def brackets(stopper, trials):
-    """First rung of each trial's bracket, by where it stops when all others are better; none for the bracket
-    without any."""
-    for good in range(1000, 1400):
-        for rung in stopper.rungs:
-            stopper.record(good, rung, (0.0,))
-    return [
-        next((rung for rung in stopper.rungs if stopper.report(trial, rung, (1.0,)) is STOP), None)
-        for trial in range(trials)
-    ]
-
-
-def test_brackets_have_the_proportions_of_hyperband():
-    # Two rungs, three brackets, which begin with ceil(3 / 3 * 9) = 9, ceil(3 / 2 * 3) = 5 and ceil(3 / 1) = 3 trials.
-    found = Counter(brackets(make("hyperband", epochs=9), 600))
-    for rung, share in ((1, 9 / 17), (3, 5 / 17), (None, 3 / 17)):
-        # Within four standard deviations of a binomial.
-        assert abs(found[rung] - 600 * share) < 4 * math.sqrt(600 * share * (1 - share))
-
-
-def test_a_bracket_is_drawn_from_the_seed_and_the_number():
-    assert brackets(make("hyperband", seed=5), 50) == brackets(make("hyperband", seed=5), 50)
-    assert brackets(make("hyperband", seed=5), 50) != brackets(make("hyperband", seed=6), 50)
-
-
-def test_trials_are_compared_within_their_bracket():
-    at = brackets(make("hyperband"), 60)
-    first = [trial for trial, rung in enumerate(at) if rung == 1]
-    second = [trial for trial, rung in enumerate(at) if rung == 3]
-    stopper = make("hyperband")
-    for trial in first:
-        stopper.record(trial, 3, (0.0,))
-    assert stopper.report(second[0], 3, (1.0,)) is GO_ON
-    assert stopper.report(second[1], 3, (2.0,)) is STOP

@@ -91,7 +91,7 @@ def make_trainable(tune, problem, parameters, folder):
 
 
 @pytest.mark.parametrize("objectives", [("val_swd",), ("val_delta_e", "val_swd")], ids=len)
-@pytest.mark.parametrize("scheduler", ["asha", "asha-promote", "pasha", "hyperband", "none", "stock"])
+@pytest.mark.parametrize("scheduler", ["asha", "asha-promote", "none", "stock"])
 def test_searcher_and_scheduler_hear_the_same_as_in_tune(tune, write_table, tmp_path, scheduler, objectives):
     folder = write_table(
         [
