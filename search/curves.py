@@ -25,12 +25,12 @@ class Curve:
     Attributes
     ----------
     values
-        float64 [n, objectives], after each epoch, all finite; n is below the problem's epochs where it fails.
+        float64 [n, metrics], after each epoch, the objectives finite, others NaN where there is no value; n is below
+        the problem's epochs where it fails.
     seconds
         float64 [n], of each epoch; one longer where the training fails, with the time until then.
     final
-        float64 [objectives], what the configuration is worth when it is trained to its end: the values of its
-        best epoch, without the noise of this run; infinite where it fails before its first epoch ends.
+        float64 [objectives], what the configuration is worth when it is trained to its end: see `final_of`.
     """
 
     values: Floats
@@ -54,6 +54,8 @@ class Problem(Protocol):
         What is drawn from.
     objectives
         The metrics to minimise.
+    metrics
+        All that a trial reports, the objectives first.
     epochs
         Of a trial that is not stopped.
     surrogate
@@ -72,6 +74,8 @@ class Problem(Protocol):
     def space(self) -> Space: ...  # noqa: D102
     @property
     def objectives(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def metrics(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def epochs(self) -> int: ...  # noqa: D102
     @property
@@ -101,8 +105,20 @@ class Problem(Protocol):
         Returns
         -------
         float
-            From 0 up; infinite for no configuration with one objective, 1 with several.
+            Below 0 where better was found than what is known as the best. For no configuration infinite with one
+            objective, 1 with several.
         """
+
+
+def final_of(values: Floats) -> Floats:
+    """What a complete training is worth: the median of its last quarter, so that no lucky epoch counts.
+
+    Parameters
+    ----------
+    values
+        float64 [epochs, objectives].
+    """
+    return np.asarray(np.median(values[-max(1, len(values) // 4) :], axis=0))
 
 
 def open_problem(name: str, objectives: tuple[str, ...] = ()) -> Problem:

@@ -10,9 +10,8 @@ from trainables.best import best_epoch
 class Incumbent:
     """The best trials by what was observed: with one objective a single one, with several their front.
 
-    A trial stands for the epoch that counts so far (`trainables.best`), early and noisy ones too, and is
-    judged by what its configuration is worth when it is trained to its end, which the search does not know. So the
-    regret may rise.
+    A trial counts once it is trained to its end. It is chosen by the epoch that counts (`trainables.best`), as in a
+    study's ranking, and judged by what its training is worth without that epoch's luck (`final_of`): regret may rise.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -26,9 +25,10 @@ class Incumbent:
 
     def observe(self, seconds: float, trial: int, curve: Curve, epoch: int) -> None:
         """Enter that a trial has reported an epoch, from 1, of its curve; trials are numbered from 0 on."""
-        if best_epoch(curve.values[:epoch].tolist()) != epoch - 1:
+        if epoch < self._problem.epochs:
             return
-        values = curve.values[epoch - 1]
+        values = curve.values[:, : len(self._problem.objectives)]
+        values = values[best_epoch(values.tolist())]
         self._enter(trial, curve.final, values)
         # Most trials are no better than the best, and were not before.
         if trial not in self._front and np.any(np.all(self._shown[self._front] <= values, axis=1)):

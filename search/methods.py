@@ -24,7 +24,14 @@ _MODELS = frozenset({"tpe", "gp", "cmaes"})
 """Searchers that draw at random before they have a say."""
 
 
-_SETTINGS = {"searcher": "", "eta": "η ", "grace": "grace ", "smoothing": "smooth ", "startup": "start "}
+_SETTINGS = {
+    "searcher": "",
+    "eta": "η ",
+    "grace": "grace ",
+    "smoothing": "smooth ",
+    "startup": "start ",
+    "judge": "",
+}
 """A method's settings, with the words for them in its label."""
 
 
@@ -42,6 +49,7 @@ class Method:
     grace: int | None = None
     smoothing: int = StudyConfig.smoothing
     startup: int = StudyConfig.startup
+    judge: str = "value"
 
     def essence(self) -> "Method":
         """The method with what does not matter to it at its default."""
@@ -53,6 +61,8 @@ class Method:
         """Whether the method depends on a setting of this name."""
         if self.scheduler == "stock":
             return False
+        if setting == "judge":
+            return self.scheduler != "none"
         if setting == "startup":
             return self.searcher in _MODELS
         return setting == "searcher" or self.scheduler != "none"
@@ -126,6 +136,7 @@ def make_search(
         )
     import numpy as np
 
+    from search.forecast import Forecast, Trainings
     from search.points import Point
     from search.proposals import Proposals
     from search.scheduler import StudyScheduler
@@ -137,6 +148,8 @@ def make_search(
         order = np.random.default_rng(seed).permutation(len(problem.configurations))
         points = [Point(str(at), problem.configurations[at]) for at in order]
         trials = min(trials, len(points))
+    trainings = Trainings(problem.space, problem.metrics, len(problem.objectives), problem.epochs)
+    forecast = Forecast(trainings) if method.judge == "learned" else None
     scheduler: StudyScheduler
     searcher = OptunaSearcher(
         Proposals(
@@ -146,6 +159,7 @@ def make_search(
             epochs=problem.epochs,
             seed=seed,
             startup=method.startup,
+            judge=forecast,
         ),
         None,
         objectives=problem.objectives,
@@ -161,9 +175,11 @@ def make_search(
             eta=method.eta,
             grace=method.grace or default_grace(problem.epochs),
             smoothing=method.smoothing,
+            judge=forecast,
         ),
         problem.objectives,
         concurrency=lambda: cluster.workers,
         is_exhausted=lambda: searcher.is_exhausted,
+        learns=trainings,
     )
     return Search(searcher, scheduler, lambda suggested: suggested["params"])

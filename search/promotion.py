@@ -5,16 +5,17 @@ The rules are in `search.stopping`.
 
 from collections.abc import Sequence
 
-from search.rungs import Curves, Decision, Rung, is_finite
+from search.rungs import Curves, Decision, Judge, Rung, is_finite
 
 
 class Promotion:
     """ASHA (Li et al. 2020, algorithm 2), with several objectives MO-ASHA (Schmucker et al. 2021)."""
 
-    def __init__(self, rungs: Sequence[int], eta: int, smoothing: int) -> None:
+    def __init__(self, rungs: Sequence[int], eta: int, smoothing: int, judge: Judge | None) -> None:
         self._epochs = tuple(rungs)
         self._eta = eta
         self._curves = Curves(smoothing)
+        self._judge = judge or self._curves
         self._rungs: dict[int, Rung] = {}
         self._failed: set[int] = set()
 
@@ -90,7 +91,5 @@ class Promotion:
 
     def _rung(self, epoch: int) -> Rung:
         if epoch not in self._rungs:
-            self._rungs[epoch] = Rung(
-                lambda trial: self._curves.judged(trial, epoch), lambda: self._curves.version
-            )
+            self._rungs[epoch] = Rung(epoch, self._judge)
         return self._rungs[epoch]

@@ -25,6 +25,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.outcome import epochs_of, outcome
 from search.points import point_of
+from search.rungs import Judge
 from spaces import Space, Value, distributions_of, suggest
 from spaces.grid import grid
 from trainables.best import Values
@@ -53,6 +54,8 @@ class Known:
     """Of its last finite epoch, or once it has ended what `outcome` says."""
     lowest: float = math.inf
     """Of the first objective, over its epochs."""
+    number: int | None = None
+    """In this study; none of an earlier one."""
     is_left_out: bool = False
     """Whether the sampler is not shown it, because there are so many."""
     confirms: bool = False
@@ -90,6 +93,8 @@ class Proposals:
         Trials that have reported (for CMA-ES ended) before a model has a say.
     earlier
         Trials of earlier studies, as `epochs_of` reads them; known to the sampler from the start.
+    judge
+        Says what this study's trials are worth, to samplers that fit a model.
     """
 
     def __init__(
@@ -102,6 +107,7 @@ class Proposals:
         seed: int,
         startup: int,
         earlier: Sequence[FrozenTrial] = (),
+        judge: Judge | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._sampler = sampler
@@ -110,6 +116,7 @@ class Proposals:
         self._epochs = epochs
         self._seed = seed
         self._startup = startup
+        self._judge = judge
         self._alive: dict[int, Known] = {}
         """By number, the trials that run or pause."""
         self._members = [_known(trial) for trial in earlier]
@@ -124,6 +131,7 @@ class Proposals:
         """Make known what the journal holds."""
         for trial in trials:
             known = _known(trial)
+            known.number = trial.number
             if trial.state == TrialState.RUNNING:
                 self._alive[trial.number] = known
             if not known.confirms:
@@ -157,6 +165,7 @@ class Proposals:
             dict(params),
             distributions_of(self._space, params),
             {name: value for name, value in attributes.items() if not name.startswith(_RELATIVE)},
+            number=number,
         )
         self._alive[number] = known
         self._members.append(known)
@@ -216,6 +225,10 @@ class Proposals:
 
     def _worth(self, known: Known, gains: Mapping[int, Values]) -> Values | None:
         """What a trial is worth, or is going to be or would have been at its end; none if nothing can be said."""
+        if self._judge is not None and known.number is not None and known.values is not None:
+            if known.state != TrialState.RUNNING or self._sampler in _FITTED:
+                return self._judge.expected(known.number, max(known.epochs))
+            return None
         if known.values is None or known.state == TrialState.COMPLETE:
             return known.values
         if known.state == TrialState.RUNNING and self._sampler not in _FITTED:

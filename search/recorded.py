@@ -16,14 +16,13 @@ import numpy as np
 import pyarrow.compute as pc
 
 from results.pareto import hypervolume
-from results.store import METRICS, PARAMS, open_study, read_config, read_epochs, read_trials
+from results.store import METRICS, PARAMS, REPORTED, open_study, read_config, read_epochs, read_trials
 from search.config import ConfigError, StudyConfig
-from search.curves import Curve, Floats
+from search.curves import Curve, Floats, final_of
 from search.machine import Machine
 from search.plan import make_plan
 from search.surrogate import Surrogate
 from spaces import Space, Value
-from trainables.best import best_epoch
 
 FEWEST = 8
 """Full curves below which there is nothing to search."""
@@ -39,7 +38,9 @@ class Recorded:
     space
         What the configurations were drawn from.
     objectives
-        Names of the values in the curves.
+        The metrics to minimise.
+    metrics
+        Names of the values in the curves, the objectives first.
     epochs
         Of a trial that is not stopped.
     configurations
@@ -55,11 +56,13 @@ class Recorded:
         name: str,
         space: Space,
         objectives: tuple[str, ...],
+        metrics: tuple[str, ...],
         epochs: int,
         configurations: Sequence[tuple[Mapping[str, Value], Curve]],
         left_out: int,
     ) -> None:
-        self.name, self.space, self.objectives, self.epochs = name, space, objectives, epochs
+        self.name, self.space, self.epochs = name, space, epochs
+        self.objectives, self.metrics = objectives, metrics
         self.configurations = [dict(params) for params, _ in configurations]
         self.curves = [curve for _, curve in configurations]
         self._surrogate = Surrogate(space, epochs, self.configurations, self.curves)
@@ -90,18 +93,18 @@ class Recorded:
         return self._surrogate.curve(params, np.random.default_rng([seed, zlib.crc32(repr(key).encode())]))
 
     def regret(self, finals: Floats) -> float:
-        """As `Problem.regret`; the best there is are the recorded ones."""
+        """As `Problem.regret`; the best there is are the recorded ones, and below 0 what is better than they."""
         if len(self.objectives) > 1:
-            return max(0.0, 1 - self._volume(finals) / self._front)
+            return 1 - self._volume(finals) / self._front
         if not len(finals):
             return math.inf
-        return max(0.0, float((finals.min() - self._best[0]) / abs(self._best[0])))
+        return float((finals.min() - self._best[0]) / abs(self._best[0]))
 
     def rank_correlations(self) -> list[float]:
         """Spearman's, of each objective's final values with those that trees expect which have not seen them."""
         full = [place for place, curve in enumerate(self.curves) if not curve.fails]
         own = np.array([self.curves[place].final for place in full])
-        predicted = np.array([curve[best_epoch(curve.tolist())] for curve in self._surrogate.unseen[full]])
+        predicted = np.array([final_of(curve) for curve in self._surrogate.unseen[full]])
         return [_spearman(own[:, at], predicted[:, at]) for at in range(own.shape[1])]
 
     def _volume(self, finals: Floats) -> float:
@@ -137,8 +140,13 @@ def read_recorded(folder: Path, objectives: tuple[str, ...]) -> Recorded:
     machine = Machine(cpus=config.cpus_per_trial, gpus=math.ceil(float(config.gpus_per_trial or 0)))
     encoders = ("unet", "mobilenetv2") if record["encoder"]["available"] else ("unet",)
     plan = make_plan(config, machine, encoders)
+    epochs = read_epochs(study)
+    metrics = (
+        *wanted,
+        *(name for name in REPORTED if name not in wanted and epochs[name].null_count < epochs.num_rows),
+    )
     rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in read_epochs(study).to_pylist():
+    for row in epochs.to_pylist():
         rows[row["trial"]].append(row)
     seconds = [row["epoch_seconds"] for own in rows.values() for row in own]
     typical = float(np.median(seconds)) if seconds else 0.0
@@ -146,7 +154,10 @@ def read_recorded(folder: Path, objectives: tuple[str, ...]) -> Recorded:
     trials = read_trials(study)
     for trial in trials.filter(pc.not_equal(trials["role"], "confirmation")).to_pylist():
         curve = _curve(
-            rows[trial["trial"]], wanted, failed_after=typical if trial["state"] == "FAIL" else None
+            rows[trial["trial"]],
+            metrics,
+            len(wanted),
+            failed_after=typical if trial["state"] == "FAIL" else None,
         )
         if len(curve.values) < plan.epochs and not curve.fails:
             left_out += 1
@@ -160,7 +171,7 @@ def read_recorded(folder: Path, objectives: tuple[str, ...]) -> Recorded:
             f" simulation needs {FEWEST} or more: record a study with --scheduler none, or take other objectives."
         )
     try:
-        return Recorded(str(folder), plan.space, wanted, plan.epochs, configurations, left_out)
+        return Recorded(str(folder), plan.space, wanted, metrics, plan.epochs, configurations, left_out)
     except ImportError:
         raise ConfigError(
             f"the table is {folder}, and what it did not record is answered by scikit-learn, which is not installed:"
@@ -169,23 +180,27 @@ def read_recorded(folder: Path, objectives: tuple[str, ...]) -> Recorded:
 
 
 def _curve(
-    rows: Sequence[Mapping[str, Any]], objectives: tuple[str, ...], *, failed_after: float | None
+    rows: Sequence[Mapping[str, Any]],
+    metrics: tuple[str, ...],
+    objectives: int,
+    *,
+    failed_after: float | None,
 ) -> Curve:
-    """The curve of a trial's rows by epoch.
+    """The curve of a trial's rows by epoch; of the metrics so many are objectives.
 
-    It fails at the first value that is not finite, or is missing; otherwise, unless that is None, `failed_after`
-    seconds after its last epoch.
+    It fails at the first value of one that is not finite, or is missing; otherwise, unless that is None,
+    `failed_after` seconds after its last epoch.
     """
-    values = np.array([[_number(row[name]) for name in objectives] for row in rows]).reshape(
-        len(rows), len(objectives)
+    values = np.array([[_number(row[name]) for name in metrics] for row in rows]).reshape(
+        len(rows), len(metrics)
     )
-    finite = np.isfinite(values).all(axis=1)
+    finite = np.isfinite(values[:, :objectives]).all(axis=1)
     length = len(rows) if finite.all() else int(finite.argmin())
     seconds = np.array([_number(row["epoch_seconds"]) for row in rows])
     values = values[:length]
     if length == len(rows) and failed_after is not None:
         seconds = np.append(seconds, failed_after)
-    final = values[best_epoch(values.tolist())] if length else np.full(len(objectives), math.inf)
+    final = final_of(values[:, :objectives]) if length else np.full(objectives, math.inf)
     return Curve(values, seconds[: length + 1], final)
 
 

@@ -2,9 +2,10 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from statistics import median
+from typing import Protocol
 
 import numpy as np
 
@@ -25,8 +26,19 @@ def is_finite(values: Sequence[float]) -> bool:
     return all(map(math.isfinite, values))
 
 
+class Judge(Protocol):
+    """Says what trials are worth at the rungs."""
+
+    @property
+    def version(self) -> int:
+        """Another one whenever any answer may have changed."""
+
+    def expected(self, trial: int, epoch: int) -> Vector:
+        """What a trial is worth by what it had shown at an epoch, which is there."""
+
+
 class Curves:
-    """The values of every trial's epochs.
+    """The values of every trial's epochs; by themselves, a `Judge`.
 
     Parameters
     ----------
@@ -45,22 +57,18 @@ class Curves:
         """Give the latest epoch of a trial; 0 without any."""
         return self._last.get(trial, 0)
 
-    def of(self, trial: int) -> Mapping[int, Vector]:
-        """Give the values of a trial by epoch."""
-        return self._curves[trial]
-
     def enter(self, trial: int, epoch: int, values: Vector) -> None:
         """Enter an epoch, or replace its values."""
         self._curves[trial][epoch] = values
         self._last[trial] = max(epoch, self.last(trial))
         self.version += 1
 
-    def judged(self, trial: int, rung: int) -> Vector:
-        """What a trial is worth at a rung whose epoch is there."""
+    def expected(self, trial: int, epoch: int) -> Vector:
+        """The median of its last epochs up to this one."""
         curve = self._curves[trial]
         if self._window == 1:
-            return curve[rung]
-        epochs = sorted(epoch for epoch in curve if epoch <= rung)[-self._window :]
+            return curve[epoch]
+        epochs = sorted(earlier for earlier in curve if earlier <= epoch)[-self._window :]
         return tuple(map(median, zip(*(curve[epoch] for epoch in epochs), strict=True)))
 
 
@@ -72,15 +80,15 @@ class Rung:
 
     Parameters
     ----------
-    value
-        What a trial is worth here.
-    version
-        Changes whenever that of any trial may have.
+    epoch
+        At which it is.
+    judge
+        Says what a trial is worth here.
     """
 
-    def __init__(self, value: Callable[[int], Vector], version: Callable[[], int]) -> None:
-        self._value = value
-        self._version = version
+    def __init__(self, epoch: int, judge: Judge) -> None:
+        self._epoch = epoch
+        self._judge = judge
         self._waits: dict[int, bool] = {}
         """Of all that came and did not fail."""
         self._failed: set[int] = set()
@@ -116,7 +124,7 @@ class Rung:
     def is_among_best(self, trial: int, places: int) -> bool:
         """Whether fewer than so many trials are strictly better than this one."""
         trials = sorted(self._waits)
-        return is_among_best(list(map(self._value, trials)), trials.index(trial), places)
+        return is_among_best(self._values(trials), trials.index(trial), places)
 
     def next(self, places: int) -> int | None:
         """Give the best trial that waits, if it is among so many best.
@@ -124,9 +132,9 @@ class Rung:
         Of trials with equal values those that were promoted are before those that wait, and of these the lowest
         number is first.
         """
-        if self._answered != self._version():
+        if self._answered != self._judge.version:
             self._change()
-            self._answered = self._version()
+            self._answered = self._judge.version
         if places not in self._answers:
             self._answers[places] = self._next(places)
         return self._answers[places]
@@ -136,8 +144,11 @@ class Rung:
             return None
         trials = sorted(self._waits)
         waits = np.array([self._waits[trial] for trial in trials])
-        place = next_waiting(list(map(self._value, trials)), waits, places)
+        place = next_waiting(self._values(trials), waits, places)
         return None if place is None else trials[place]
+
+    def _values(self, trials: Sequence[int]) -> list[Vector]:
+        return [self._judge.expected(trial, self._epoch) for trial in trials]
 
     def _change(self) -> None:
         self._answers.clear()

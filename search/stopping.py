@@ -43,7 +43,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from search.promotion import Promotion
-from search.rungs import Curves, Decision, Rung, is_finite
+from search.rungs import Curves, Decision, Judge, Rung, is_finite
 
 __all__ = ["Decision", "Kind", "Stopper", "make_stopper"]
 
@@ -82,7 +82,9 @@ class Stopper(Protocol):
         """
 
 
-def make_stopper(kind: Kind, *, epochs: int, eta: int, grace: int, smoothing: int) -> Stopper:
+def make_stopper(
+    kind: Kind, *, epochs: int, eta: int, grace: int, smoothing: int, judge: Judge | None = None
+) -> Stopper:
     """Make a policy.
 
     Parameters
@@ -97,13 +99,15 @@ def make_stopper(kind: Kind, *, epochs: int, eta: int, grace: int, smoothing: in
         The lowest rung; at least 1.
     smoothing
         Epochs that a value at a rung is the median of; at least 1.
+    judge
+        Says what trials are worth at a rung; by default the value there.
     """
     rungs = []
     epoch = grace
     while epoch < epochs and kind != "none":
         rungs.append(epoch)
         epoch *= eta
-    return (Promotion if kind == "asha-promote" else Halving)(rungs, eta, smoothing)
+    return (Promotion if kind == "asha-promote" else Halving)(rungs, eta, smoothing, judge)
 
 
 def default_grace(epochs: int) -> int:
@@ -114,10 +118,11 @@ def default_grace(epochs: int) -> int:
 class Halving:
     """Successive halving that stops trials."""
 
-    def __init__(self, rungs: Sequence[int], eta: int, smoothing: int) -> None:
+    def __init__(self, rungs: Sequence[int], eta: int, smoothing: int, judge: Judge | None) -> None:
         self._epochs = tuple(rungs)
         self._eta = eta
         self._curves = Curves(smoothing)
+        self._judge = judge or self._curves
         self._rungs: dict[int, Rung] = {}
 
     @property
@@ -143,9 +148,7 @@ class Halving:
         self._curves.enter(trial, epoch, tuple(values))
         if epoch in self._epochs:
             if epoch not in self._rungs:
-                self._rungs[epoch] = Rung(
-                    lambda trial: self._curves.judged(trial, epoch), lambda: self._curves.version
-                )
+                self._rungs[epoch] = Rung(epoch, self._judge)
             self._rungs[epoch].enter(trial)
 
     def promote(self, *, last: bool) -> int | None:

@@ -7,8 +7,9 @@ cross-validation). The errors are scaled so that both together vary as much as t
 as much of the last as they did, many configurations are near the best, and a search finds them by their parameters
 as far as trees can.
 
-Values are compared as logarithms where all are above 0. A configuration fails with the trees' probability, as one of
-the recorded ones did; failed ones count as the worst of each epoch that they did not reach.
+All metrics are answered together, so what one tells of another it tells here. Those that are above 0 throughout are
+compared as logarithms. A configuration fails with the trees' probability, as one of the recorded ones did; failed
+ones count as the highest of each epoch that they did not reach, and what others did not report as the median.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import CategoricalDistribution
 
-from search.curves import Curve, Floats
+from search.curves import Curve, Floats, final_of
 from spaces import Space, Value
-from trainables.best import best_epoch
 
 _TREES, _FOLDS = 100, 10
 
@@ -57,9 +57,9 @@ class Surrogate:
         fails = np.array([[float(curve.fails)] for curve in curves])
         self._failed = [curve for curve in curves if curve.fails]
         values = _filled(curves, epochs)
-        self._logarithmic = bool((values > 0).all())
-        if self._logarithmic:
-            values = np.log(values)
+        self._objectives = len(curves[0].final)
+        self._logarithmic = (values > 0).all(axis=(0, 1))
+        values[:, :, self._logarithmic] = np.log(values[:, :, self._logarithmic])
         self._center = values.mean(axis=0)
         self._scale = np.maximum(values.std(axis=0), np.finfo(np.float32).tiny)
         targets = np.hstack([((values - self._center) / self._scale).reshape(len(curves), -1), fails])
@@ -71,7 +71,7 @@ class Surrogate:
         recorded, explained, missed = (part.var(axis=0).sum(axis=0) for part in (values, unseen, errors))
         share = np.sqrt(np.clip((recorded - explained) / np.maximum(missed, np.finfo(np.float32).tiny), 0, 1))
         self._errors = share * (errors - errors.mean(axis=0))
-        self.unseen = self._plain(unseen)
+        self.unseen = self._plain(unseen)[:, :, : self._objectives]
         """float64 [n, epochs, objectives], the expected curves of the recorded configurations, by trees that have not
         seen them."""
 
@@ -84,14 +84,14 @@ class Surrogate:
             return self._failed[source.integers(len(self._failed))]
         values = self._plain(self._values(expected[None])[0] + error)
         seconds = np.full(len(values), np.exp(self._pace(place)[0]))
-        return Curve(values, seconds, values[best_epoch(values.tolist())])
+        return Curve(values, seconds, final_of(values[:, : self._objectives]))
 
     def _values(self, targets: Floats) -> Floats:
-        """What the trees answer `[n, targets]` as values `[n, epochs, objectives]`."""
+        """What the trees answer `[n, targets]` as values `[n, epochs, metrics]`."""
         return self._center + self._scale * targets[:, :-1].reshape(-1, *self._center.shape)
 
     def _plain(self, values: Floats) -> Floats:
-        return np.exp(values) if self._logarithmic else values
+        return np.where(self._logarithmic, np.exp(np.where(self._logarithmic, values, 0.0)), values)
 
     def _place(self, params: Mapping[str, Value]) -> NDArray[np.float32]:
         """The numbers that trees split by: -1 for a parameter that is lacking, one for each choice of a category."""
@@ -145,10 +145,17 @@ class _Trees:
 
 
 def _filled(curves: Sequence[Curve], epochs: int) -> Floats:
-    """The values, float64 [n, epochs, objectives]; of epochs that were not reached the worst of all others."""
-    filled = np.full((len(curves), epochs, len(curves[0].final)), np.nan)
+    """The values, float64 [n, epochs, metrics], without a gap."""
+    filled = np.full((len(curves), epochs, curves[0].values.shape[1]), np.nan)
     for place, curve in enumerate(curves):
         filled[place, : len(curve.values)] = curve.values
+    # Of epochs that no training reported, as a warm-up's, what was first reported after them.
+    for epoch in reversed(range(epochs - 1)):
+        silent = np.isnan(filled[:, epoch]).all(axis=0)
+        filled[:, epoch, silent] = filled[:, epoch + 1, silent]
+    for place, curve in enumerate(curves):
+        own = filled[place, : len(curve.values)]
+        own[:] = np.where(np.isnan(own), np.nanmedian(filled[:, : len(own)], axis=0), own)
     return np.where(np.isnan(filled), np.nanmax(filled, axis=0), filled)
 
 

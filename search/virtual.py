@@ -287,7 +287,7 @@ class VirtualCluster:
             "training_iteration": trial.epoch,
             "time_total_s": trial.busy,
             "done": trial.epoch == self._problem.epochs,
-            **dict(zip(self._problem.objectives, values.tolist(), strict=True)),
+            **dict(zip(self._problem.metrics, values.tolist(), strict=True)),
         }
         decision = (
             TrialScheduler.STOP

@@ -15,7 +15,7 @@ from search.virtual import VirtualCluster
 class Given:
     """A problem of given curves: parameter `at` says which. A curve is its seconds an epoch and its values."""
 
-    objectives = ("loss",)
+    objectives = metrics = ("loss",)
 
     def __init__(self, epochs, *curves):
         self.epochs = epochs
@@ -119,8 +119,8 @@ def test_three_trials_on_two_workers_take_the_time_they_take():
     assert run.seconds == 7.5
     assert run.busy_seconds == 3 + 6 + 4.5
     assert (run.trials, run.epochs) == (3, 9)
-    # The incumbent is trial 0 with a final value of 3, then trial 1 with 2, then trial 2 with 1.
-    assert run.incumbents == ((1, 3), (2, 2), (6, 1))
+    # Trial 0 ends with a value of 3, trial 1 with 2, trial 2 with 1: before its end none counts.
+    assert run.incumbents == ((3, 3), (6, 2), (7.5, 1))
 
 
 def test_a_last_result_goes_to_both_as_an_end_and_not_as_a_result():
@@ -200,7 +200,7 @@ def test_time_up_ends_a_study_in_the_middle_of_an_epoch_which_was_paid_for():
     log = Log(2)
     run = log.run(Given(2, (2, [5, 1]), (3, [4, 4])), workers=2, limit=3.5)
     assert (run.seconds, run.busy_seconds) == (3.5, 7)
-    assert run.incumbents == ((2, 1), (3, 4))
+    assert run.incumbents == ()
     assert log.of("searcher end") == []
 
 

@@ -1,0 +1,260 @@
+"""What a trial will come to, told from what it has shown so far: a linear model of all that it reports.
+
+A trial's early values say little of its end where training is noisy, as a GAN's is. Its losses, gradients and other
+metrics say more, and so do its parameters. At an epoch the forecast is the mean of the trial's last values and what
+trials that are further changed by from there, as a function of what they had reported then. The function is linear,
+of logarithms, and shrunk towards none at all by the evidence (MacKay 1992, "Bayesian interpolation"): with few trials
+to learn from, a trial is worth its own values.
+
+What recorded studies showed counts as further trials at the same share of their epochs, each study about its own
+mean: values of other data and sizes are never compared with this study's, only how differences come out.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from optuna.distributions import CategoricalDistribution
+
+from search.ranking import Vector
+from spaces import Space, Value
+
+Floats = npt.NDArray[np.float64]
+
+_LINEAR = 0.02
+"""Below which a value is compared as it is, above which by its logarithm."""
+_CONSTANT = 1e-9
+_SHRINKAGE = np.logspace(-1, 4, 21)
+PRIOR_WEIGHT = 0.3
+"""Of a recorded training beside one of this study."""
+
+
+class Trainings:
+    """Trainings that can be compared with each other: a study's, or recorded ones.
+
+    Parameters
+    ----------
+    space
+        What their parameters are from.
+    metrics
+        What they report, in order; the objectives first.
+    objectives
+        How many of them are objectives.
+    epochs
+        Of a complete training.
+    """
+
+    def __init__(self, space: Space, metrics: Sequence[str], objectives: int, epochs: int) -> None:
+        self.metrics, self.objectives, self.epochs = tuple(metrics), objectives, epochs
+        self._space = space
+        self.names = (
+            *_place_names(space),
+            *(f"{name}{what}" for what in ("", " last", " trend") for name in metrics),
+        )
+        """Of what is known of a training at an epoch."""
+        self._places: dict[int, Floats] = {}
+        self._values: dict[int, Floats] = {}
+        self._shown: dict[int, dict[int, Floats]] = {}
+        self.version = 0
+        """Another one whenever anything has changed."""
+
+    def begin(self, trial: int, params: Mapping[str, Value]) -> None:
+        """Enter a training; one that is there stays as it is."""
+        if trial not in self._places:
+            self._places[trial] = np.array(list(_places(self._space, params)))
+            self._values[trial] = np.empty((0, len(self.metrics)))
+
+    def enter(self, trial: int, epoch: int, values: Sequence[float]) -> None:
+        """Enter an epoch of a training, from 1; what it lacks is NaN."""
+        held = self._values[trial]
+        if epoch > len(held):
+            held = np.concatenate([held, np.full((epoch - len(held), held.shape[1]), np.nan)])
+        else:
+            self._shown.pop(trial, None)
+        held[epoch - 1] = np.arcsinh(np.array(values, float) / _LINEAR)
+        self._values[trial] = held
+        self.version += 1
+
+    def last(self, trial: int) -> int:
+        """The latest epoch of a training."""
+        return len(self._values[trial])
+
+    def at(self, epoch: int) -> list[int]:
+        """The trainings that have come to an epoch."""
+        return [trial for trial, values in self._values.items() if len(values) >= epoch]
+
+    def level(self, trial: int, epoch: int) -> Floats:
+        """The mean of a training's last values up to an epoch, a quarter of them: float64 [objectives]."""
+        return _mean(self._values[trial][epoch - max(1, epoch // 4) : epoch, : self.objectives])
+
+    def shown(self, trial: int, epoch: int) -> Floats:
+        """What is known of a training at an epoch, by name; NaN where there is nothing."""
+        cache = self._shown.setdefault(trial, {})
+        if epoch not in cache:
+            values = self._values[trial][:epoch]
+            level = _mean(values[epoch - max(1, epoch // 3) :])
+            last, trend = values[-1] - level, level - _mean(values[: max(1, epoch // 2)])
+            cache[epoch] = np.concatenate([self._places[trial], level, last, trend])
+        return cache[epoch]
+
+
+class Forecast:
+    """Tells what the trainings of a study will come to.
+
+    Parameters
+    ----------
+    own
+        The study's.
+    recorded
+        Of other studies.
+    """
+
+    def __init__(self, own: Trainings, recorded: Sequence[Trainings] = ()) -> None:
+        self._own = own
+        self._recorded = recorded
+        self._models: dict[int, tuple[int, _Model]] = {}
+        self._prior: dict[int, list[_Group]] = {}
+
+    @property
+    def version(self) -> int:
+        """Another one whenever any answer may have changed."""
+        return self._own.version
+
+    def expected(self, trial: int, epoch: int) -> Vector:
+        """The objectives' values that a training is expected to end with, by what it had shown at an epoch."""
+        level = self._own.level(trial, min(epoch, self._own.epochs))
+        if epoch < self._own.epochs:
+            version, model = self._models.get(epoch, (-1, None))
+            if model is None or version != self._own.version:
+                model = self._fit(epoch)
+                self._models[epoch] = self._own.version, model
+            level = level + model.change(self._own.shown(trial, epoch))
+        return tuple((np.sinh(level) * _LINEAR).tolist())
+
+    def _fit(self, epoch: int) -> "_Model":
+        if epoch not in self._prior:
+            self._prior[epoch] = [
+                _group(task, max(1, round(epoch / self._own.epochs * task.epochs)), PRIOR_WEIGHT).named(
+                    task.names, self._own.names
+                )
+                for task in self._recorded
+            ]
+        own = _group(self._own, epoch, 1.0)
+        typical = _mean(np.array([self._own.shown(trial, epoch) for trial in self._own.at(epoch)]))
+        return _Model(own, self._prior[epoch], typical)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """What n trainings of one study had shown at an epoch, and what their objectives changed by from there.
+
+    Float64 [n, names], [n, objectives] and [n].
+    """
+
+    shown: Floats
+    changes: Floats
+    weights: Floats
+
+    def named(self, own: Sequence[str], others: Sequence[str]) -> "_Group":
+        """The same with other names' columns; NaN where a name is not known."""
+        place = {name: at for at, name in enumerate(own)}
+        padded = np.pad(self.shown, ((0, 0), (0, 1)), constant_values=np.nan)
+        return replace(self, shown=padded[:, [place.get(name, -1) for name in others]])
+
+
+def _group(task: Trainings, epoch: int, weight: float) -> _Group:
+    further = task.at(epoch + 1)
+    ends = [min(task.last(trial), task.epochs) for trial in further]
+    changes = [
+        task.level(trial, end) - task.level(trial, epoch) for trial, end in zip(further, ends, strict=True)
+    ]
+    return _Group(
+        np.array([task.shown(trial, epoch) for trial in further]).reshape(len(further), len(task.names)),
+        np.array(changes).reshape(len(further), task.objectives),
+        # One that is not at its end yet tells as much of it as it has come nearer.
+        weight * (np.array(ends, float) - epoch) / (task.epochs - epoch),
+    )
+
+
+class _Model:
+    """A ridge regression of changes on what was shown, each group about its own means.
+
+    Where none of the study is further, its mean is what is `typical` of all that have come so far.
+    """
+
+    def __init__(self, own: _Group, others: Sequence[_Group], typical: Floats) -> None:
+        groups = [group for group in (own, *others) if len(group.weights)]
+        self._slopes: Floats | None = None
+        if not groups:
+            return
+        means = [_mean(group.shown, group.weights) for group in groups]
+        offsets = [_mean(group.changes, group.weights) for group in groups]
+        sums = np.array([group.weights.sum() for group in groups])
+        root = np.sqrt(np.concatenate([group.weights for group in groups]))[:, None]
+        rows = [np.nan_to_num(group.shown - mean) for group, mean in zip(groups, means, strict=True)]
+        targets = [group.changes - offset for group, offset in zip(groups, offsets, strict=True)]
+        matrix, target = np.concatenate(rows) * root, np.concatenate(targets) * root
+        scale = np.sqrt((matrix**2).sum(axis=0) / sums.sum())
+        self._scale = np.where(scale > _CONSTANT, scale, np.inf)
+        self._mean = means[0] if len(own.weights) else typical
+        self._offset = sums @ np.array(offsets) / sums.sum()
+        left, sizes, right = np.linalg.svd(matrix / self._scale, full_matrices=False)
+        projected = left.T @ target
+        rest = np.maximum((target**2).sum(axis=0) - (projected**2).sum(axis=0), 0.0)
+        penalty = np.array(
+            [
+                _shrinkage(sizes, one, beside, len(matrix))
+                for one, beside in zip(projected.T, rest, strict=True)
+            ]
+        )
+        self._slopes = right.T @ (sizes[:, None] / (sizes[:, None] ** 2 + penalty) * projected)
+
+    def change(self, shown: Floats) -> Floats | float:
+        """What the objectives are expected to change by, float64 [objectives]."""
+        if self._slopes is None:
+            return 0.0
+        return np.asarray(self._offset + np.nan_to_num((shown - self._mean) / self._scale) @ self._slopes)
+
+
+def _shrinkage(sizes: Floats, projected: Floats, rest: float, rows: int) -> float:
+    """The ridge penalty for which what was seen is likeliest."""
+    evidence = []
+    for penalty in _SHRINKAGE:
+        spread = 1 + sizes**2 / penalty
+        misfit = (projected**2 / spread).sum() + rest
+        evidence.append(-0.5 * np.log(spread).sum() - 0.5 * rows * math.log(max(misfit, 1e-12)))
+    return float(_SHRINKAGE[int(np.argmax(evidence))])
+
+
+def _mean(rows: Floats, weights: Floats | None = None) -> Floats:
+    """By column, of what is there; NaN where nothing is."""
+    there = np.isfinite(rows) * (1.0 if weights is None else weights[:, None])
+    with np.errstate(invalid="ignore"):
+        return np.asarray((np.nan_to_num(rows) * there).sum(axis=0) / there.sum(axis=0))
+
+
+def _place_names(space: Space) -> Iterator[str]:
+    for name, parameter in space.items():
+        if isinstance(parameter.distribution, CategoricalDistribution):
+            yield from (f"{name} {choice}" for choice in parameter.distribution.choices)
+        else:
+            yield name
+
+
+def _places(space: Space, params: Mapping[str, Value]) -> Iterator[float]:
+    """What is told of parameters: numbers from 0 to 1, one for each choice of a category; NaN for one that lacks."""
+    for name, parameter in space.items():
+        value, distribution = params.get(name), parameter.distribution
+        if isinstance(distribution, CategoricalDistribution):
+            yield from (
+                math.nan if value is None else float(choice == value) for choice in distribution.choices
+            )
+        elif value is None or distribution.single():
+            yield math.nan
+        else:
+            number, low, high = float(value), float(distribution.low), float(distribution.high)
+            if distribution.log:
+                number, low, high = math.log(number), math.log(low), math.log(high)
+            yield (number - low) / (high - low)
