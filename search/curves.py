@@ -139,10 +139,11 @@ def open_problem(name: str, objectives: tuple[str, ...] = ()) -> Problem:
         The folder holds no study, or one of another version of the schema.
     """
     from search.hartmann import FUNCTIONS, Hartmann
-    from search.recorded import read_recorded
+    from search.recorded import Recorded
+    from search.tables import read_table
 
     if Path(name).is_dir():
-        return read_recorded(Path(name), objectives)
+        return Recorded(read_table(Path(name), objectives))
     if name not in FUNCTIONS:
         raise ConfigError(
             f"the table is {name}, but must be the folder of a study or one of {', '.join(FUNCTIONS)}."

@@ -1,11 +1,12 @@
 """What training a configuration would show, judged by the recorded ones: an ensemble of trees and its own errors.
 
 The expected curve is the mean of 100 extremely randomised trees (Geurts et al. 2006, "Extremely randomized trees").
-What trainings of the same parameters differ by, and epochs of the same training, comes on top: the whole curve of
-errors that trees make on one of the recorded configurations, drawn at random, when they have not seen it (10-fold
-cross-validation). The errors are scaled so that both together vary as much as the record does. So early epochs tell
-as much of the last as they did, many configurations are near the best, and a search finds them by their parameters
-as far as trees can.
+On top come curves of errors that trees make on one of the recorded configurations, drawn at random, when they have
+not seen it (10-fold cross-validation): one that is the configuration's own, whatever the seed, and one that is the
+training's luck, as large as trainings of one configuration were seen to differ on another seed. The errors are scaled
+so that all together vary as much as the record does. So early epochs tell as much of the last as they did, many
+configurations are near the best, and a search finds them by their parameters as far as trees can. What a
+configuration is worth is free of luck.
 
 All metrics are answered together, so what one tells of another it tells here. Those that are above 0 throughout are
 compared as logarithms. A configuration fails with the trees' probability, as one of the recorded ones did; failed
@@ -23,6 +24,8 @@ from search.curves import Curve, Floats, final_of
 from spaces import Space, Value
 
 _TREES, _FOLDS = 100, 10
+_LUCK = 0.5
+"""Share of the errors' variance that is taken for luck where no configuration was trained twice."""
 
 
 class Surrogate:
@@ -36,6 +39,8 @@ class Surrogate:
         Of a full curve.
     configurations, curves
         The recorded ones, n of each; some may fail, not all.
+    repeats
+        Places of configurations that were trained once more, and those trainings' curves.
 
     Raises
     ------
@@ -49,6 +54,7 @@ class Surrogate:
         epochs: int,
         configurations: Sequence[Mapping[str, Value]],
         curves: Sequence[Curve],
+        repeats: Sequence[tuple[int, Curve]] = (),
     ) -> None:
         self._space = {
             name: parameter for name, parameter in space.items() if not parameter.distribution.single()
@@ -59,7 +65,7 @@ class Surrogate:
         values = _filled(curves, epochs)
         self._objectives = len(curves[0].final)
         self._logarithmic = (values > 0).all(axis=(0, 1))
-        values[:, :, self._logarithmic] = np.log(values[:, :, self._logarithmic])
+        values = self._compared(values)
         self._center = values.mean(axis=0)
         self._scale = np.maximum(values.std(axis=0), np.finfo(np.float32).tiny)
         targets = np.hstack([((values - self._center) / self._scale).reshape(len(curves), -1), fails])
@@ -71,20 +77,41 @@ class Surrogate:
         recorded, explained, missed = (part.var(axis=0).sum(axis=0) for part in (values, unseen, errors))
         share = np.sqrt(np.clip((recorded - explained) / np.maximum(missed, np.finfo(np.float32).tiny), 0, 1))
         self._errors = share * (errors - errors.mean(axis=0))
+        self._luck = self._share_of_luck(values, epochs, repeats)
         self.unseen = self._plain(unseen)[:, :, : self._objectives]
         """float64 [n, epochs, objectives], the expected curves of the recorded configurations, by trees that have not
         seen them."""
 
-    def curve(self, params: Mapping[str, Value], source: np.random.Generator) -> Curve:
-        """A curve of a configuration; what it owes to chance is drawn from `source`."""
+    def curve(
+        self, params: Mapping[str, Value], own: np.random.Generator, source: np.random.Generator
+    ) -> Curve:
+        """A curve of a configuration; what is its own is drawn from `own`, what it owes to luck from `source`."""
         place = self._place(params)
         expected = self._expect(place)
-        error = self._errors[source.integers(len(self._errors))]
+        error, luck = (self._errors[draws.integers(len(self._errors))] for draws in (own, source))
         if source.random() < expected[-1]:
             return self._failed[source.integers(len(self._failed))]
-        values = self._plain(self._values(expected[None])[0] + error)
-        seconds = np.full(len(values), np.exp(self._pace(place)[0]))
-        return Curve(values, seconds, final_of(values[:, : self._objectives]))
+        worth = self._values(expected[None])[0] + np.sqrt(1 - self._luck) * error
+        values, seconds = self._plain(worth + np.sqrt(self._luck) * luck), np.exp(self._pace(place)[0])
+        final = final_of(self._plain(worth)[:, : self._objectives])
+        return Curve(values, np.full(len(values), seconds), final)
+
+    def _share_of_luck(self, values: Floats, epochs: int, repeats: Sequence[tuple[int, Curve]]) -> Floats:
+        """By metric, of the errors' variance at the end what another seed changes: float64 [metrics]."""
+        pairs = [(at, curve) for at, curve in repeats if len(curve.values) == epochs]
+        if not pairs:
+            return np.full(values.shape[2], _LUCK)
+        end = slice(-max(1, epochs // 4), None)
+        again = self._compared(np.array([curve.values for _, curve in pairs]))
+        between = np.nan_to_num(again - values[[at for at, _ in pairs]])[:, end].mean(axis=1)
+        missed = self._errors[:, end].mean(axis=1).var(axis=0)
+        changed: Floats = (between**2).mean(axis=0) / 2
+        return np.clip(changed / np.maximum(missed, np.finfo(np.float32).tiny), 0.0, 1.0)
+
+    def _compared(self, values: Floats) -> Floats:
+        """Values `[n, epochs, metrics]` as they are compared."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self._logarithmic, np.log(values), values)
 
     def _values(self, targets: Floats) -> Floats:
         """What the trees answer `[n, targets]` as values `[n, epochs, metrics]`."""

@@ -109,7 +109,7 @@ def test_another_configuration_has_one_curve_for_a_seed_and_others_for_others(ta
     first = problem.curve(params, 7)
     again = problem.curve(dict(reversed(params.items())), 7)
     assert np.array_equal(first.values, again.values)
-    assert first.final == first.values.min()
+    assert first.final == problem.curve(params, 8).final, "what it is worth is free of luck"
     assert first.seconds == pytest.approx([2.0] * 4)
     assert not np.array_equal(first.values, problem.curve(params, 8).values)
 
@@ -128,7 +128,7 @@ def test_other_configurations_vary_as_the_recorded_do(write_table):
     problem = open_problem(str(folder))
     drawn = np.array(
         [
-            problem.curve({**problem.configurations[0], "dropout": dropout}, 0).final[0]
+            problem.curve({**problem.configurations[0], "dropout": dropout}, 0).values[-1, 0]
             for dropout in source.uniform(0, 0.5, 400)
         ]
     )
