@@ -85,19 +85,24 @@ class Trainings:
         """The trainings that have come to an epoch."""
         return [trial for trial, values in self._values.items() if len(values) >= epoch]
 
-    def level(self, trial: int, epoch: int) -> Floats:
-        """The mean of a training's last values up to an epoch, a quarter of them: float64 [objectives]."""
-        return _mean(self._values[trial][epoch - max(1, epoch // 4) : epoch, : self.objectives])
-
     def shown(self, trial: int, epoch: int) -> Floats:
-        """What is known of a training at an epoch, by name; NaN where there is nothing."""
+        """What is known of a training at an epoch, by name; NaN where there is nothing.
+
+        Of a metric, as `arcsinh` of its values: the mean of the last quarter of epochs, what the last one differs by
+        from that, and what that does from the first half.
+        """
         cache = self._shown.setdefault(trial, {})
         if epoch not in cache:
             values = self._values[trial][:epoch]
-            level = _mean(values[epoch - max(1, epoch // 3) :])
+            level = _mean(values[epoch - max(1, epoch // 4) :])
             last, trend = values[-1] - level, level - _mean(values[: max(1, epoch // 2)])
             cache[epoch] = np.concatenate([self._places[trial], level, last, trend])
         return cache[epoch]
+
+    def levels(self, shown: Floats) -> Floats:
+        """Of what is known of n trainings `[n, names]`, the objectives' last quarter: float64 [n, objectives]."""
+        first = len(self.names) - 3 * len(self.metrics)
+        return shown[:, first : first + self.objectives]
 
 
 class Forecast:
@@ -122,16 +127,18 @@ class Forecast:
         """Another one whenever any answer may have changed."""
         return self._own.version
 
-    def expected(self, trial: int, epoch: int) -> Vector:
-        """The objectives' values that a training is expected to end with, by what it had shown at an epoch."""
-        level = self._own.level(trial, min(epoch, self._own.epochs))
+    def expected(self, trials: Sequence[int], epoch: int) -> list[Vector]:
+        """The objectives' values that trainings are expected to end with, by what they had shown at an epoch."""
+        epoch = min(epoch, self._own.epochs)
+        shown = np.array([self._own.shown(trial, epoch) for trial in trials])
+        levels = self._own.levels(shown)
         if epoch < self._own.epochs:
             version, model = self._models.get(epoch, (-1, None))
             if model is None or version != self._own.version:
                 model = self._fit(epoch)
                 self._models[epoch] = self._own.version, model
-            level = level + model.change(self._own.shown(trial, epoch))
-        return tuple((np.sinh(level) * _LINEAR).tolist())
+            levels = levels + model.changes(shown)
+        return list(map(tuple, (np.sinh(levels) * _LINEAR).tolist()))
 
     def _fit(self, epoch: int) -> "_Model":
         if epoch not in self._prior:
@@ -167,12 +174,14 @@ class _Group:
 def _group(task: Trainings, epoch: int, weight: float) -> _Group:
     further = task.at(epoch + 1)
     ends = [min(task.last(trial), task.epochs) for trial in further]
-    changes = [
-        task.level(trial, end) - task.level(trial, epoch) for trial, end in zip(further, ends, strict=True)
-    ]
+    shape = len(further), len(task.names)
+    shown = np.array([task.shown(trial, epoch) for trial in further]).reshape(shape)
+    later = np.array([task.shown(trial, end) for trial, end in zip(further, ends, strict=True)]).reshape(
+        shape
+    )
     return _Group(
-        np.array([task.shown(trial, epoch) for trial in further]).reshape(len(further), len(task.names)),
-        np.array(changes).reshape(len(further), task.objectives),
+        shown,
+        task.levels(later) - task.levels(shown),
         # One that is not at its end yet tells as much of it as it has come nearer.
         weight * (np.array(ends, float) - epoch) / (task.epochs - epoch),
     )
@@ -211,8 +220,8 @@ class _Model:
         )
         self._slopes = right.T @ (sizes[:, None] / (sizes[:, None] ** 2 + penalty) * projected)
 
-    def change(self, shown: Floats) -> Floats | float:
-        """What the objectives are expected to change by, float64 [objectives]."""
+    def changes(self, shown: Floats) -> Floats | float:
+        """What the objectives of n trainings are expected to change by, float64 [n, objectives]."""
         if self._slopes is None:
             return 0.0
         return np.asarray(self._offset + np.nan_to_num((shown - self._mean) / self._scale) @ self._slopes)

@@ -138,6 +138,7 @@ def make_search(
 
     from search.forecast import Forecast, Trainings
     from search.points import Point
+    from search.prior import recorded_trainings
     from search.proposals import Proposals
     from search.scheduler import StudyScheduler
     from search.searcher import OptunaSearcher
@@ -149,7 +150,13 @@ def make_search(
         points = [Point(str(at), problem.configurations[at]) for at in order]
         trials = min(trials, len(points))
     trainings = Trainings(problem.space, problem.metrics, len(problem.objectives), problem.epochs)
-    forecast = Forecast(trainings) if method.judge == "learned" else None
+    table = getattr(problem, "table", None)
+    recorded = (
+        recorded_trainings(table.model, problem.objectives, besides=table.task)
+        if method.judge == "prior" and table is not None
+        else []
+    )
+    forecast = None if method.judge == "value" else Forecast(trainings, recorded)
     scheduler: StudyScheduler
     searcher = OptunaSearcher(
         Proposals(

@@ -6,9 +6,10 @@ so a study that was resumed proposes what it would have proposed without the int
 
 TPE and GP are told of every trial that has reported as worth what it would come to, whether it was stopped, is paused
 or still runs: its last values, changed by what the trials that went on changed from there, epoch by epoch in the
-median. Optuna itself orders stopped trials behind all that finished, good or bad, leaves them out where there are
-several objectives, and keeps TPE away from whatever runs, the paused and the most promising included; Tune's
-`OptunaSearch` takes what a trial had when it was stopped for what it is worth.
+median. A failed one is told as bad as the worst, so that what cannot be trained is shunned. Optuna itself leaves
+failed trials out, orders stopped ones behind all that finished, good or bad, leaves them out where there are several
+objectives, and keeps TPE away from whatever runs, the paused and the most promising included; Tune's `OptunaSearch`
+takes what a trial had when it was stopped for what it is worth.
 """
 
 import math
@@ -80,7 +81,8 @@ class Proposals:
     Parameters
     ----------
     sampler
-        Each is Optuna's own: TPE with conditional parameters drawn jointly and away from what is running.
+        Each is Optuna's own: TPE away from what is running; parameters that exist under one condition are drawn
+        jointly, but independently of those under another (Optuna's `group`).
     space
         What is drawn from.
     objectives
@@ -202,8 +204,11 @@ class Proposals:
         """Tell what all trials are worth, by what is known of their curves now."""
         gains = self._gains()
         frozen = self._study._storage.get_all_trials(self._study._study_id, deepcopy=False)
-        for trial, known in zip(frozen, self._members, strict=True):
-            values = self._worth(known, gains)
+        worths = [self._worth(known, gains) for known in self._members]
+        told = [values for values in worths if values is not None]
+        worst = tuple(map(max, zip(*told, strict=True))) if told else None
+        for trial, known, worth in zip(frozen, self._members, worths, strict=True):
+            values = worst if known.state == TrialState.FAIL else worth
             if values is not None:
                 trial.state, trial.values = TrialState.COMPLETE, values
             elif known.state != TrialState.RUNNING:
@@ -227,7 +232,7 @@ class Proposals:
         """What a trial is worth, or is going to be or would have been at its end; none if nothing can be said."""
         if self._judge is not None and known.number is not None and known.values is not None:
             if known.state != TrialState.RUNNING or self._sampler in _FITTED:
-                return self._judge.expected(known.number, max(known.epochs))
+                return self._judge.expected([known.number], max(known.epochs))[0]
             return None
         if known.values is None or known.state == TrialState.COMPLETE:
             return known.values

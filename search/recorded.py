@@ -48,8 +48,8 @@ class Recorded:
         if len(full) < FEWEST:
             raise ConfigError(
                 f"{self.name} holds {len(full)} trials that reported {' and '.join(self.objectives)} to the last"
-                f" epoch, but a simulation needs {FEWEST} or more: record a study with --scheduler none, or take other"
-                " objectives."
+                f" epoch, but a simulation needs {FEWEST} or more: record a study with --scheduler none, or take"
+                " other objectives."
             )
         for place, again in table.repeats:
             mean = (self.curves[place].final + again.final) / 2

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from statistics import median
 from typing import Protocol
@@ -33,8 +33,8 @@ class Judge(Protocol):
     def version(self) -> int:
         """Another one whenever any answer may have changed."""
 
-    def expected(self, trial: int, epoch: int) -> Vector:
-        """What a trial is worth by what it had shown at an epoch, which is there."""
+    def expected(self, trials: Sequence[int], epoch: int) -> Sequence[Vector]:
+        """What trials are worth by what they had shown at an epoch, which is there."""
 
 
 class Curves:
@@ -63,9 +63,11 @@ class Curves:
         self._last[trial] = max(epoch, self.last(trial))
         self.version += 1
 
-    def expected(self, trial: int, epoch: int) -> Vector:
-        """The median of its last epochs up to this one."""
-        curve = self._curves[trial]
+    def expected(self, trials: Sequence[int], epoch: int) -> list[Vector]:
+        """The medians of their last epochs up to this one."""
+        return [self._median(self._curves[trial], epoch) for trial in trials]
+
+    def _median(self, curve: Mapping[int, Vector], epoch: int) -> Vector:
         if self._window == 1:
             return curve[epoch]
         epochs = sorted(earlier for earlier in curve if earlier <= epoch)[-self._window :]
@@ -124,7 +126,7 @@ class Rung:
     def is_among_best(self, trial: int, places: int) -> bool:
         """Whether fewer than so many trials are strictly better than this one."""
         trials = sorted(self._waits)
-        return is_among_best(self._values(trials), trials.index(trial), places)
+        return is_among_best(self._judge.expected(trials, self._epoch), trials.index(trial), places)
 
     def next(self, places: int) -> int | None:
         """Give the best trial that waits, if it is among so many best.
@@ -144,11 +146,8 @@ class Rung:
             return None
         trials = sorted(self._waits)
         waits = np.array([self._waits[trial] for trial in trials])
-        place = next_waiting(self._values(trials), waits, places)
+        place = next_waiting(self._judge.expected(trials, self._epoch), waits, places)
         return None if place is None else trials[place]
-
-    def _values(self, trials: Sequence[int]) -> list[Vector]:
-        return [self._judge.expected(trial, self._epoch) for trial in trials]
 
     def _change(self) -> None:
         self._answers.clear()

@@ -39,18 +39,18 @@ def curve(end, loss=1.0, *, source=None, scale=1.0, epochs=EPOCHS):
 
 
 def ordered(forecast, trials, epoch):
-    return sorted(trials, key=lambda trial: forecast.expected(trial, epoch)[0])
+    return sorted(trials, key=lambda trial: forecast.expected([trial], epoch)[0][0])
 
 
 def test_a_trial_is_worth_its_own_last_values_while_there_is_nothing_to_learn_from():
     forecast = Forecast(trainings([[(4.0, 1.0, 1.0, 0.0)] * 3 + [(2.0, 3.0, 1.0, 0.0)]] * 2))
-    assert forecast.expected(0, 4) == pytest.approx((2.0, 3.0))
+    assert forecast.expected([0], 4)[0] == pytest.approx((2.0, 3.0))
 
 
 def test_a_complete_training_is_worth_its_last_quarter():
     rows = [(9.0, 9.0, 1.0, 0.0)] * 9 + [(2.0, 4.0, 1.0, 0.0)] * 3
     forecast = Forecast(trainings([rows, rows[:2], *[curve(float(at)) for at in range(1, 9)]]))
-    assert forecast.expected(0, EPOCHS) == pytest.approx((2.0, 4.0))
+    assert forecast.expected([0], EPOCHS)[0] == pytest.approx((2.0, 4.0))
 
 
 def test_what_tells_the_end_is_learned_from_trials_that_are_further():
@@ -61,7 +61,7 @@ def test_what_tells_the_end_is_learned_from_trials_that_are_further():
     own = trainings([*done, *young])
     assert ordered(Forecast(own), range(24, 28), 3) == [25, 27, 26, 24]
     for trial, end in zip(range(24, 28), (8.0, 2.0, 5.0, 3.0), strict=True):
-        assert Forecast(own).expected(trial, 3) == pytest.approx((end, 2 * end), rel=0.35)
+        assert Forecast(own).expected([trial], 3)[0] == pytest.approx((end, 2 * end), rel=0.35)
 
 
 @pytest.mark.parametrize("name", ["lambda", "encoder"])
@@ -96,7 +96,7 @@ def test_other_studies_teach_differences_and_never_levels():
     )
     forecast = Forecast(trainings(young), [recorded])
     assert ordered(forecast, (0, 1), 2) == [1, 0]
-    assert all(0.2 < forecast.expected(trial, 2)[0] < 20 for trial in (0, 1))
+    assert all(0.2 < forecast.expected([trial], 2)[0][0] < 20 for trial in (0, 1))
 
 
 def test_a_metric_or_parameter_that_only_the_other_study_has_is_passed_over():
@@ -112,9 +112,9 @@ def test_a_metric_or_parameter_that_only_the_other_study_has_is_passed_over():
 def test_an_epoch_that_is_entered_again_changes_the_forecast():
     own = trainings([[(4.0, 1.0, 1.0, 0.0)] * 2])
     forecast = Forecast(own)
-    assert forecast.expected(0, 2) == pytest.approx((4.0, 1.0))
+    assert forecast.expected([0], 2)[0] == pytest.approx((4.0, 1.0))
     own.enter(0, 2, (1.0, 2.0, 1.0, 0.0))
-    assert forecast.expected(0, 2) == pytest.approx((1.0, 2.0))
+    assert forecast.expected([0], 2)[0] == pytest.approx((1.0, 2.0))
 
 
 def test_the_order_in_which_trials_are_entered_does_not_matter():
@@ -130,10 +130,12 @@ def test_the_order_in_which_trials_are_entered_does_not_matter():
         for epoch in range(1, EPOCHS + 1):
             backward.enter(trial, epoch, curves[trial][epoch - 1])
     for trial in range(8):
-        assert Forecast(forward).expected(trial, 4) == pytest.approx(Forecast(backward).expected(trial, 4))
+        assert Forecast(forward).expected([trial], 4)[0] == pytest.approx(
+            Forecast(backward).expected([trial], 4)[0]
+        )
 
 
 def test_a_training_that_fails_early_or_values_below_zero_do_no_harm():
     own = trainings([curve(float(at)) for at in range(-4, 5)] + [[(5.0, 5.0, 1.0, np.nan)], curve(3.0)[:3]])
-    values = Forecast(own).expected(10, 3)
+    values = Forecast(own).expected([10], 3)[0]
     assert np.isfinite(values).all()

@@ -38,6 +38,22 @@ def test_a_trial_of_very_many_is_shown_to_the_sampler_again_once_it_ends():
     assert proposals.size == before + 1
 
 
+@pytest.mark.parametrize("objectives", [1, 2])
+def test_what_cannot_be_trained_is_shunned(objectives):
+    # The best that can be trained lies beside what cannot: without being told, TPE would try nothing else.
+    proposals = Proposals("tpe", LINE, objectives=objectives, epochs=1, seed=0, startup=6)
+    failed = []
+    for number in range(60):
+        x = proposals.propose(number).params["x"]
+        failed.append(x > 0.5)
+        if failed[-1]:
+            proposals.end(number, TrialState.FAIL)
+        else:
+            proposals.report(number, 1, (1.0 - x,) * objectives)
+            proposals.end(number, TrialState.COMPLETE)
+    assert sum(failed[30:]) < 18
+
+
 LINE = {"x": Parameter(FloatDistribution(0.0, 1.0))}
 FOLLOWED = {"x": 0.99}
 STEEP = (90.0, 40.0, 0.0)
