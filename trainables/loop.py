@@ -287,7 +287,7 @@ class Loop(ABC):
 @lru_cache(maxsize=1)
 def _on_device(pack: Pack) -> tf.Tensor:
     """A pack's images, uint8; the process's loops share one copy."""
-    return tf.constant(pack.images)
+    return tf.Variable(pack.images, trainable=False)
 
 
 @lru_cache(maxsize=1)
