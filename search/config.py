@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import tyro
 
@@ -16,6 +16,7 @@ from spaces import MODELS
 
 T = TypeVar("T")
 Objective = Literal["val_swd", "val_delta_e", "val_kid"]
+Scheduler = Literal["asha", "asha-promote", "none"]
 Open = Annotated[T | None, tyro.conf.arg(help_behavior_hint="")]
 """A setting that may be left open; its help text says what then happens."""
 _LEAST = {
@@ -91,7 +92,7 @@ class StudyConfig:
     """One to three metrics to minimise: closeness to each photo (val_delta_e), realism (val_swd, val_kid). With
     several the study looks for the best trade-offs."""
 
-    scheduler: Literal["asha", "asha-promote", "none"] = "asha-promote"
+    scheduler: Scheduler = "asha-promote"
     """How weak trials are stopped: asha-promote (asynchronous successive halving: trials pause at a rung and the best
     go on), asha (the weak are stopped at once) or none."""
 
@@ -226,13 +227,18 @@ class StudyConfig:
         Raises
         ------
         ConfigError
-            A field that this version does not know.
+            A field or scheduler that this version does not know.
         """
         known = {item.name for item in fields(cls)}
         unknown = sorted(set(record) - known)
         if unknown:
             raise ConfigError(
                 f"the study was recorded with {', '.join(unknown)}, which this version does not know:"
+                " use the version that study.json names."
+            )
+        if record["scheduler"] not in get_args(Scheduler):
+            raise ConfigError(
+                f"the study was recorded with --scheduler {record['scheduler']}, which this version does not have:"
                 " use the version that study.json names."
             )
         enqueue, references = record["enqueue"], record.get("references")

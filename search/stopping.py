@@ -40,14 +40,13 @@ What all policies share:
 
 import math
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
+from search.config import Scheduler
 from search.promotion import Promotion
 from search.rungs import Curves, Decision, Judge, Rung, is_finite
 
-__all__ = ["Decision", "Kind", "Stopper", "make_stopper"]
-
-Kind = Literal["none", "asha", "asha-promote"]
+__all__ = ["Decision", "Stopper", "make_stopper"]
 
 
 class Stopper(Protocol):
@@ -83,7 +82,7 @@ class Stopper(Protocol):
 
 
 def make_stopper(
-    kind: Kind, *, epochs: int, eta: int, grace: int, smoothing: int, judge: Judge | None = None
+    kind: Scheduler, *, epochs: int, eta: int, grace: int, smoothing: int, judge: Judge | None = None
 ) -> Stopper:
     """Make a policy.
 

@@ -342,3 +342,9 @@ def test_a_record_of_another_version_is_refused_by_the_name_of_what_is_new():
     record = StudyConfig(model="cnn").to_record() | {"colour_space": "oklab"}
     with pytest.raises(ConfigError, match="colour_space, which this version does not know"):
         StudyConfig.from_record(record)
+
+
+def test_a_record_of_a_scheduler_that_is_gone_is_refused():
+    record = StudyConfig(model="cnn").to_record() | {"scheduler": "pasha"}
+    with pytest.raises(ConfigError, match="--scheduler pasha, which this version does not have"):
+        StudyConfig.from_record(record)
