@@ -3,8 +3,8 @@
 A trial's early values say little of its end where training is noisy, as a GAN's is. Its losses, gradients and other
 metrics say more, and so do its parameters. At an epoch the forecast is the mean of the trial's last values and what
 trials that are further changed by from there, as a function of what they had reported then. The function is linear,
-of logarithms, and shrunk towards none at all by the evidence (MacKay 1992, "Bayesian interpolation"): with few trials
-to learn from, a trial is worth its own values.
+of logarithms, and a ridge regression's (Hoerl and Kennard 1970): with few trials to learn from, a trial is worth its
+own values. The penalty is what the evidence makes likeliest (MacKay 1992, "Bayesian interpolation").
 
 What recorded studies showed counts as further trials at the same share of their epochs, each study about its own
 mean: values of other data and sizes are never compared with this study's, only how differences come out.
@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 _LINEAR = 0.02
 """Below which a value is compared as it is, above which by its logarithm."""
 _CONSTANT = 1e-9
-_SHRINKAGE = np.logspace(-1, 4, 21)
+_PENALTIES = np.logspace(-1, 4, 26)
 PRIOR_WEIGHT = 0.3
 """Of a recorded training beside one of this study."""
 
@@ -49,10 +49,7 @@ class Trainings:
     def __init__(self, space: Space, metrics: Sequence[str], objectives: int, epochs: int) -> None:
         self.metrics, self.objectives, self.epochs = tuple(metrics), objectives, epochs
         self._space = space
-        self.names = (
-            *_place_names(space),
-            *(f"{name}{what}" for what in ("", " last", " trend") for name in metrics),
-        )
+        self.names = (*_place_names(space), *metrics)
         """Of what is known of a training at an epoch."""
         self._places: dict[int, Floats] = {}
         self._values: dict[int, Floats] = {}
@@ -88,20 +85,17 @@ class Trainings:
     def shown(self, trial: int, epoch: int) -> Floats:
         """What is known of a training at an epoch, by name; NaN where there is nothing.
 
-        Of a metric, as `arcsinh` of its values: the mean of the last quarter of epochs, what the last one differs by
-        from that, and what that does from the first half.
+        Of a metric it is the mean of the last quarter of epochs, of `arcsinh` of the values.
         """
         cache = self._shown.setdefault(trial, {})
         if epoch not in cache:
-            values = self._values[trial][:epoch]
-            level = _mean(values[epoch - max(1, epoch // 4) :])
-            last, trend = values[-1] - level, level - _mean(values[: max(1, epoch // 2)])
-            cache[epoch] = np.concatenate([self._places[trial], level, last, trend])
+            values = self._values[trial][epoch - max(1, epoch // 4) : epoch]
+            cache[epoch] = np.concatenate([self._places[trial], _mean(values)])
         return cache[epoch]
 
     def levels(self, shown: Floats) -> Floats:
         """Of what is known of n trainings `[n, names]`, the objectives' last quarter: float64 [n, objectives]."""
-        first = len(self.names) - 3 * len(self.metrics)
+        first = len(self.names) - len(self.metrics)
         return shown[:, first : first + self.objectives]
 
 
@@ -212,13 +206,10 @@ class _Model:
         left, sizes, right = np.linalg.svd(matrix / self._scale, full_matrices=False)
         projected = left.T @ target
         rest = np.maximum((target**2).sum(axis=0) - (projected**2).sum(axis=0), 0.0)
-        penalty = np.array(
-            [
-                _shrinkage(sizes, one, beside, len(matrix))
-                for one, beside in zip(projected.T, rest, strict=True)
-            ]
-        )
-        self._slopes = right.T @ (sizes[:, None] / (sizes[:, None] ** 2 + penalty) * projected)
+        penalties = [
+            _penalty(sizes, one, beside, len(matrix)) for one, beside in zip(projected.T, rest, strict=True)
+        ]
+        self._slopes = right.T @ (sizes[:, None] / (sizes[:, None] ** 2 + penalties) * projected)
 
     def changes(self, shown: Floats) -> Floats | float:
         """What the objectives of n trainings are expected to change by, float64 [n, objectives]."""
@@ -227,14 +218,12 @@ class _Model:
         return np.asarray(self._offset + np.nan_to_num((shown - self._mean) / self._scale) @ self._slopes)
 
 
-def _shrinkage(sizes: Floats, projected: Floats, rest: float, rows: int) -> float:
+def _penalty(sizes: Floats, projected: Floats, rest: float, rows: int) -> float:
     """The ridge penalty for which what was seen is likeliest."""
-    evidence = []
-    for penalty in _SHRINKAGE:
-        spread = 1 + sizes**2 / penalty
-        misfit = (projected**2 / spread).sum() + rest
-        evidence.append(-0.5 * np.log(spread).sum() - 0.5 * rows * math.log(max(misfit, 1e-12)))
-    return float(_SHRINKAGE[int(np.argmax(evidence))])
+    spread = 1 + sizes**2 / _PENALTIES[:, None]
+    misfit = np.maximum((projected**2 / spread).sum(axis=1) + rest, _CONSTANT)
+    evidence = -0.5 * np.log(spread).sum(axis=1) - 0.5 * rows * np.log(misfit)
+    return float(_PENALTIES[int(evidence.argmax())])
 
 
 def _mean(rows: Floats, weights: Floats | None = None) -> Floats:
