@@ -26,9 +26,8 @@ Floats = npt.NDArray[np.float64]
 _LINEAR = 0.02
 """Below which a value is compared as it is, above which by its logarithm."""
 _CONSTANT = 1e-9
+"""Below which a spread counts as none."""
 _PENALTIES = np.logspace(-1, 4, 26)
-PRIOR_WEIGHT = 0.3
-"""Of a recorded training beside one of this study."""
 
 
 class Trainings:
@@ -137,14 +136,16 @@ class Forecast:
     def _fit(self, epoch: int) -> "_Model":
         if epoch not in self._prior:
             self._prior[epoch] = [
-                _group(task, max(1, round(epoch / self._own.epochs * task.epochs)), PRIOR_WEIGHT).named(
-                    task.names, self._own.names
-                )
+                _group(task, self._same_share(epoch, task)).named(task.names, self._own.names)
                 for task in self._recorded
             ]
-        own = _group(self._own, epoch, 1.0)
+        own = _group(self._own, epoch)
         typical = _mean(np.array([self._own.shown(trial, epoch) for trial in self._own.at(epoch)]))
         return _Model(own, self._prior[epoch], typical)
+
+    def _same_share(self, epoch: int, task: Trainings) -> int:
+        """The epoch of another task at which as much of a training is done, before its end."""
+        return max(1, min(task.epochs - 1, round(epoch / self._own.epochs * task.epochs)))
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ class _Group:
         return replace(self, shown=padded[:, [place.get(name, -1) for name in others]])
 
 
-def _group(task: Trainings, epoch: int, weight: float) -> _Group:
+def _group(task: Trainings, epoch: int) -> _Group:
     further = task.at(epoch + 1)
     ends = [min(task.last(trial), task.epochs) for trial in further]
     shape = len(further), len(task.names)
@@ -177,7 +178,7 @@ def _group(task: Trainings, epoch: int, weight: float) -> _Group:
         shown,
         task.levels(later) - task.levels(shown),
         # One that is not at its end yet tells as much of it as it has come nearer.
-        weight * (np.array(ends, float) - epoch) / (task.epochs - epoch),
+        (np.array(ends, float) - epoch) / (task.epochs - epoch),
     )
 
 

@@ -99,6 +99,14 @@ def test_other_studies_teach_differences_and_never_levels():
     assert all(0.2 < forecast.expected([trial], 2)[0][0] < 20 for trial in (0, 1))
 
 
+@pytest.mark.parametrize("epochs", [2, 3, 40])
+def test_other_studies_may_be_of_any_length(epochs):
+    recorded = trainings([curve(end, epochs=epochs) for end in (1.0, 5.0, 9.0)], epochs=epochs)
+    own = trainings([curve(5.0)[:11]] * 2)
+    for epoch in range(1, EPOCHS):
+        assert np.isfinite(Forecast(own, [recorded]).expected([0], epoch)).all()
+
+
 def test_a_metric_or_parameter_that_only_the_other_study_has_is_passed_over():
     recorded = Trainings({**SPACE, "other": SPACE["lambda"]}, ("swd", "delta_e", "psnr"), 2, EPOCHS)
     for trial, end in enumerate(np.linspace(1, 9, 20)):
