@@ -2,7 +2,9 @@
 
 import pytest
 
-from results.store import read_epochs, read_trials
+from results.ranking import objectives_of
+from results.store import StudyFolder, read_config, read_epochs
+from search.journal import Journal
 from tests.cluster.hosts import limit_memory, wait_until
 from tests.cluster.launcher import LONG, epochs_so_far, machines_of
 
@@ -98,9 +100,11 @@ def test_a_machine_that_joins_late_takes_trials(cluster, study, submit, complete
         folder = study("late", trials=100, epochs=LONG, machines=[cluster.workers[1]])
     finally:
         late.boot()
-    wait_until(lambda: late.name in machines_of(folder), f"an epoch on {late.name}")
+    wait_until(lambda: late.name in machines_of(folder), f"an epoch on {late.name}", seconds=600)
     cluster.ray("exec", cluster.file, "ray job stop late")
-    begun, before = read_trials(folder).num_rows, read_epochs(folder).to_pylist()
+    # Not by the table, which is written a little later.
+    begun = len(Journal(StudyFolder(folder).journal, "late", objectives_of(read_config(folder))).trials())
+    before = read_epochs(folder).to_pylist()
     resumed = submit("late-again", f"--resume late --trials {begun}")
     complete(folder, trials=begun, before=before)
     assert resumed.wait() == 0
