@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from results.store import StudyWriter
 from search.admission import extended, recorded_config
 from search.config import ConfigError, StudyConfig
+from search.identity import check_same_files
 from search.machine import Machine
 from search.plan import make_plan
 
@@ -110,3 +112,17 @@ def test_of_a_study_in_which_reference_points_were_among_the_trials_they_are_no_
     recorded = recorded_config("birds", tmp_path)
     assert (recorded.references, recorded.trials) == (references, trials)
     assert (recorded.confirm, recorded.finalists) == (None, 3)
+
+
+def test_weights_that_are_gone_are_asked_for_and_changed_data_are_named():
+    earlier = {
+        "name": "mine",
+        "data": {"fingerprint": "a"},
+        "encoder": {"available": True, "note": "with ImageNet's weights"},
+    }
+    gone = SimpleNamespace(available=False, note="left out", sha256=None)
+    pretrained = SimpleNamespace(encoder=gone, perceptual=SimpleNamespace(sha256=None))
+    with pytest.raises(ConfigError, match="began with this: with ImageNet's weights.*Bring back the weights"):
+        check_same_files(earlier, SimpleNamespace(fingerprint="a", source="birds"), pretrained)
+    with pytest.raises(ConfigError, match="the data in birds has changed since the study mine began"):
+        check_same_files(earlier, SimpleNamespace(fingerprint="b", source="birds"), pretrained)
