@@ -122,7 +122,9 @@ def test_weights_that_are_gone_are_asked_for_and_changed_data_are_named():
     }
     gone = SimpleNamespace(available=False, note="left out", sha256=None)
     pretrained = SimpleNamespace(encoder=gone, perceptual=SimpleNamespace(sha256=None))
-    with pytest.raises(ConfigError, match="began with this: with ImageNet's weights.*Bring back the weights"):
+    with pytest.raises(
+        ConfigError, match=r"began with this: with ImageNet's weights.*Bring back the weights"
+    ):
         check_same_files(earlier, SimpleNamespace(fingerprint="a", source="birds"), pretrained)
     with pytest.raises(ConfigError, match="the data in birds has changed since the study mine began"):
         check_same_files(earlier, SimpleNamespace(fingerprint="b", source="birds"), pretrained)
