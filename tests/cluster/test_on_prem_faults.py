@@ -3,7 +3,7 @@
 import pytest
 
 from results.ranking import objectives_of
-from results.store import StudyFolder, read_config, read_epochs
+from results.store import read_config, read_epochs
 from search.journal import Journal
 from tests.cluster.hosts import limit_memory, wait_until
 from tests.cluster.launcher import LONG, epochs_so_far, machines_of
@@ -103,7 +103,7 @@ def test_a_machine_that_joins_late_takes_trials(cluster, study, submit, complete
     wait_until(lambda: late.name in machines_of(folder), f"an epoch on {late.name}", seconds=600)
     cluster.ray("exec", cluster.file, "ray job stop late")
     # Not by the table, which is written a little later.
-    begun = len(Journal(StudyFolder(folder).journal, "late", objectives_of(read_config(folder))).trials())
+    begun = len(Journal(folder.journal, "late", objectives_of(read_config(folder))).trials())
     before = read_epochs(folder).to_pylist()
     resumed = submit("late-again", f"--resume late --trials {begun}")
     complete(folder, trials=begun, before=before)
