@@ -187,6 +187,6 @@ def make_search(
         problem.objectives,
         concurrency=lambda: cluster.workers,
         is_exhausted=lambda: searcher.is_exhausted,
-        learns=trainings,
+        learns=None if forecast is None else trainings,
     )
     return Search(searcher, scheduler, lambda suggested: suggested["params"])

@@ -12,24 +12,22 @@ class Promotion:
     """ASHA (Li et al. 2020, algorithm 2), with several objectives MO-ASHA (Schmucker et al. 2021)."""
 
     def __init__(self, rungs: Sequence[int], eta: int, smoothing: int, judge: Judge | None) -> None:
-        self._epochs = tuple(rungs)
         self._eta = eta
         self._curves = Curves(smoothing)
-        self._judge = judge or self._curves
-        self._rungs: dict[int, Rung] = {}
+        self._rungs = {epoch: Rung(epoch, judge or self._curves) for epoch in rungs}
         self._failed: set[int] = set()
 
     @property
     def rungs(self) -> tuple[int, ...]:
         """Epochs at which a trial may be paused."""
-        return self._epochs
+        return tuple(self._rungs)
 
     def report(self, trial: int, epoch: int, values: Sequence[float]) -> Decision:
         """Enter an epoch and decide."""
         self.record(trial, epoch, values)
         if not is_finite(values):
             return Decision.STOP
-        if epoch not in self._epochs:
+        if epoch not in self._rungs:
             return Decision.GO_ON
         if trial in self._failed:
             return Decision.STOP
@@ -45,13 +43,13 @@ class Promotion:
             self.forget(trial)
             return
         self._curves.enter(trial, epoch, tuple(values))
-        if epoch in self._epochs:
-            self._rung(epoch).enter(trial)
+        if epoch in self._rungs:
+            self._rungs[epoch].enter(trial)
             if trial in self._failed:
                 self._rungs[epoch].fail(trial)
-        for rung in self._epochs:
-            if rung in self._rungs and rung < self._curves.last(trial):
-                self._rungs[rung].promote(trial)
+        for passed, rung in self._rungs.items():
+            if passed < self._curves.last(trial):
+                rung.promote(trial)
 
     def promote(self, *, last: bool) -> int | None:
         """Let the next trial go on, if one may."""
@@ -77,19 +75,8 @@ class Promotion:
             rung.promote(trial)
 
     def _next(self, *, last: bool) -> int | None:
-        for index in reversed(range(len(self._epochs))):
-            trial = self._next_at(index, last=last)
+        for rung in reversed(self._rungs.values()):
+            trial = rung.next(-(-len(rung) // self._eta) if last else len(rung) // self._eta)
             if trial is not None:
                 return trial
         return None
-
-    def _next_at(self, index: int, *, last: bool) -> int | None:
-        rung = self._rungs.get(self._epochs[index])
-        if rung is None:
-            return None
-        return rung.next(-(-len(rung) // self._eta) if last else len(rung) // self._eta)
-
-    def _rung(self, epoch: int) -> Rung:
-        if epoch not in self._rungs:
-            self._rungs[epoch] = Rung(epoch, self._judge)
-        return self._rungs[epoch]

@@ -230,15 +230,15 @@ class Proposals:
 
     def _worth(self, known: Known, gains: Mapping[int, Values]) -> Values | None:
         """What a trial is worth, or is going to be or would have been at its end; none if nothing can be said."""
-        if self._judge is not None and known.number is not None and known.values is not None:
-            if known.state != TrialState.RUNNING or self._sampler in _FITTED:
-                return self._judge.expected([known.number], max(known.epochs))[0]
+        if known.values is None:
             return None
-        if known.values is None or known.state == TrialState.COMPLETE:
-            return known.values
         if known.state == TrialState.RUNNING and self._sampler not in _FITTED:
             # The others learn from what they are told of a trial once, so they are told when it has ended.
             return None
+        if self._judge is not None and known.number is not None:
+            return self._judge.expected([known.number], max(known.epochs))[0]
+        if known.state == TrialState.COMPLETE:
+            return known.values
         gain = gains[min(max(known.epochs), self._epochs)]
         expected = tuple(value + more for value, more in zip(known.values, gain, strict=True))
         # As of a finished trial, the best of its epochs counts.

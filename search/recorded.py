@@ -102,14 +102,14 @@ class Recorded:
         full = [place for place, curve in enumerate(self.curves) if not curve.fails]
         own = np.array([self.curves[place].final for place in full])
         predicted = np.array([final_of(curve) for curve in self._surrogate.unseen[full]])
-        return [_spearman(own[:, at], predicted[:, at]) for at in range(own.shape[1])]
+        return [spearman(own[:, at], predicted[:, at]) for at in range(own.shape[1])]
 
     def _volume(self, finals: Floats) -> float:
         scaled = (finals - self._best) / (self._reference - self._best)
         return float(hypervolume(scaled, np.ones(len(self._best))))
 
 
-def _spearman(one: Floats, other: Floats) -> float:
+def spearman(one: Floats, other: Floats) -> float:
     """Spearman's rank correlation; ties share their mean rank."""
 
     def ranks(values: Floats) -> Floats:

@@ -114,9 +114,10 @@ class StudyScheduler(FIFOScheduler):
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Enter the last epoch of a trial, which Tune shows to no other method."""
         self._end(trial)
-        if "epoch" in result:
-            self._learn(trial, result)
-        if "epoch" in result and _is_searched(trial):
+        if "epoch" not in result:
+            return
+        self._learn(trial, result)
+        if _is_searched(trial):
             self._stopper.record(trial.config["number"], result["epoch"], self._values(result))
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:

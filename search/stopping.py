@@ -118,16 +118,14 @@ class Halving:
     """Successive halving that stops trials."""
 
     def __init__(self, rungs: Sequence[int], eta: int, smoothing: int, judge: Judge | None) -> None:
-        self._epochs = tuple(rungs)
         self._eta = eta
         self._curves = Curves(smoothing)
-        self._judge = judge or self._curves
-        self._rungs: dict[int, Rung] = {}
+        self._rungs = {epoch: Rung(epoch, judge or self._curves) for epoch in rungs}
 
     @property
     def rungs(self) -> tuple[int, ...]:
         """Epochs at which a trial may be stopped."""
-        return self._epochs
+        return tuple(self._rungs)
 
     def report(self, trial: int, epoch: int, values: Sequence[float]) -> Decision:
         """Enter an epoch and decide."""
@@ -145,9 +143,7 @@ class Halving:
         if not is_finite(values):
             return
         self._curves.enter(trial, epoch, tuple(values))
-        if epoch in self._epochs:
-            if epoch not in self._rungs:
-                self._rungs[epoch] = Rung(epoch, self._judge)
+        if epoch in self._rungs:
             self._rungs[epoch].enter(trial)
 
     def promote(self, *, last: bool) -> int | None:

@@ -285,8 +285,11 @@ class Loop(ABC):
 
 
 @lru_cache(maxsize=1)
-def _on_device(pack: Pack) -> tf.Tensor:
-    """A pack's images, uint8; the process's loops share one copy."""
+def _on_device(pack: Pack) -> tf.Variable:
+    """A pack's images, uint8; the process's loops share one copy.
+
+    A GPU has a kernel to gather uint8 from a variable, but none from a constant, which would go to the processor.
+    """
     return tf.Variable(pack.images, trainable=False)
 
 

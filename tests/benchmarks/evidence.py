@@ -23,9 +23,9 @@ from rich.table import Table
 from search.config import StudyConfig
 from search.curves import open_problem
 from search.methods import Method
+from search.prior import EVIDENCE
 from search.simulate import UNLIMITED, Task, simulate
 
-EVIDENCE = Path(__file__).resolve().parents[2] / "results" / "evidence"
 TABLES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (str(EVIDENCE / "pix2pix"), ("val_delta_e", "val_swd")),
     (str(EVIDENCE / "pix2pix"), ("val_swd",)),

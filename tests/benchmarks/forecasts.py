@@ -18,6 +18,7 @@ from rich.table import Table as Shown
 from search.curves import final_of
 from search.forecast import Forecast, Trainings
 from search.prior import EVIDENCE, recorded_trainings
+from search.recorded import spearman
 from search.tables import Table, read_table
 
 OBJECTIVES = ("val_delta_e", "val_swd")
@@ -63,17 +64,8 @@ def compare(table: Table, others: list[Trainings], epoch: int) -> list[str]:
     rest = [trial for trial in range(len(curves)) if trial not in further]
     forecast = np.array(Forecast(own, others).expected(rest, epoch))
     told = (values[rest], forecast)
-    cells = [
-        f"{np.corrcoef(ranks(one[:, at]), ranks(ends[rest, at]))[0, 1]:.2f}"
-        for at in range(len(OBJECTIVES))
-        for one in told
-    ]
+    cells = [f"{spearman(one[:, at], ends[rest, at]):.2f}" for at in range(len(OBJECTIVES)) for one in told]
     return [*cells, *(f"{share_of_best(one, ends[rest]):.0%}" for one in told)]
-
-
-def ranks(values: np.ndarray) -> np.ndarray:
-    """The place of each value in their order; ties are rare enough to be left as they come."""
-    return np.argsort(np.argsort(values))
 
 
 def share_of_best(told: np.ndarray, ends: np.ndarray) -> float:

@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 import tyro
 
 from results.store import PARAMS, StudyFolder, StudyWriter, read_config, read_epochs, read_trials
+from search.prior import EVIDENCE
 
-EVIDENCE = Path(__file__).resolve().parents[2] / "results" / "evidence"
 KAGGLE, KAGGLE_NAME = "kaggle:davemahony/20-uk-garden-birds", "20 UK Garden Birds"
 
 
