@@ -1,8 +1,10 @@
-"""A pack small enough to train on in a test."""
+"""A pack small enough to train on in a test, and the weights of a MobileNetV2 that no download is needed for."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -56,3 +58,35 @@ def plain_pack(make_pack: MakePack) -> Pack:
     """32 images of a single colour each, which augmentation leaves as they are; 16 of them train."""
     colours = np.random.default_rng(1).integers(0, 256, (32, 1, 1, 3), np.uint8)
     return make_pack(np.broadcast_to(colours, (32, 32, 32, 3)).copy())
+
+
+@pytest.fixture(scope="session")
+def mobilenet() -> keras.Model:
+    """MobileNetV2 without top for 32 x 32 pixels, drawn so that each layer keeps its input's variance.
+
+    Keras' own draw lets the signal fade, and features that are all but zero prove nothing.
+    """
+    model = keras.applications.MobileNetV2((32, 32, 3), include_top=False, weights=None)
+    rng = np.random.default_rng(1)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            gamma, beta, mean, variance = (rng.normal(size=w.shape) for w in layer.weights)
+            layer.set_weights([1 + 0.1 * gamma, 0.1 * beta, 0.1 * mean, 1 + 0.1 * abs(variance)])
+        elif layer.weights:
+            shape = layer.kernel.shape
+            inputs = (
+                shape[0] * shape[1] * (1 if isinstance(layer, keras.layers.DepthwiseConv2D) else shape[2])
+            )
+            layer.set_weights([rng.normal(0, (1.5 / inputs) ** 0.5, shape)])
+    return model
+
+
+@pytest.fixture(scope="session")
+def weights_file(mobilenet: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5"
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "__array__ implementation", DeprecationWarning
+        )  # Keras 3.15 on NumPy 2
+        mobilenet.save_weights(path)
+    return path
