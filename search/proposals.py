@@ -10,6 +10,10 @@ median. A failed one is told as bad as the worst, so that what cannot be trained
 failed trials out, orders stopped ones behind all that finished, good or bad, leaves them out where there are several
 objectives, and keeps TPE away from whatever runs, the paused and the most promising included; Tune's `OptunaSearch`
 takes what a trial had when it was stopped for what it is worth.
+
+A parameter that exists only under a condition is drawn together with all others, so that a sampler learns how it goes
+with them: every trial is told with all parameters of the space, those that it has no use for drawn at random. Optuna
+itself learns such parameters from those trials alone that have the same ones, apart from the rest.
 """
 
 import math
@@ -48,6 +52,8 @@ class Known:
 
     params: dict[str, Any]
     distributions: dict[str, BaseDistribution]
+    idle: dict[str, Any]
+    """What the sampler is told of those parameters of the space that it does not have."""
     system_attrs: dict[str, Any]
     epochs: dict[int, Values] = field(default_factory=dict)
     state: TrialState = TrialState.RUNNING
@@ -81,8 +87,7 @@ class Proposals:
     Parameters
     ----------
     sampler
-        Each is Optuna's own: TPE away from what is running; parameters that exist under one condition are drawn
-        jointly, but independently of those under another (Optuna's `group`).
+        Each is Optuna's own: TPE of all parameters together, and away from what is running.
     space
         What is drawn from.
     objectives
@@ -121,7 +126,7 @@ class Proposals:
         self._judge = judge
         self._alive: dict[int, Known] = {}
         """By number, the trials that run or pause."""
-        self._members = [_known(trial) for trial in earlier]
+        self._members = [self._known(trial, at, 2) for at, trial in enumerate(earlier)]
         """All trials of the sampler's study, in its order."""
         self._changes: dict[int, list[list[float]]] = {}
         """By epoch and objective, what trials changed in that epoch, sorted."""
@@ -132,11 +137,12 @@ class Proposals:
     def load(self, trials: Iterable[FrozenTrial]) -> None:
         """Make known what the journal holds."""
         for trial in trials:
-            known = _known(trial)
+            known = self._known(trial, trial.number, 1)
             known.number = trial.number
             if trial.state == TrialState.RUNNING:
                 self._alive[trial.number] = known
-            if not known.confirms:
+            # Of one that was lost with the end of the journal nothing is known.
+            if known.params and not known.confirms:
                 self._enter_changes(known)
                 self._members.append(known)
         self._fill()
@@ -162,10 +168,16 @@ class Proposals:
             self._study.enqueue_trial(dict(point))
         trial = self._study.ask()
         params = suggest(trial, self._space)
-        attributes = self._study._storage.get_trial_system_attrs(trial._trial_id)
+        storage = self._study._storage
+        attributes = storage.get_trial_system_attrs(trial._trial_id)
+        idle = self._idle(params, number, 1)
+        for name, distribution in distributions_of(self._space, idle).items():
+            value = distribution.to_internal_repr(idle[name])
+            storage.set_trial_param(trial._trial_id, name, value, distribution)
         known = Known(
             dict(params),
             distributions_of(self._space, params),
+            idle,
             {name: value for name, value in attributes.items() if not name.startswith(_RELATIVE)},
             number=number,
         )
@@ -175,7 +187,7 @@ class Proposals:
 
     def follow(self, number: int, params: Mapping[str, Value]) -> Known:
         """Enter a trial of this number that nobody proposed, and that the sampler is not to be told of."""
-        known = Known(dict(params), distributions_of(self._space, params), {}, confirms=True)
+        known = Known(dict(params), distributions_of(self._space, params), {}, {}, confirms=True)
         self._alive[number] = known
         return known
 
@@ -197,7 +209,7 @@ class Proposals:
         if known.is_left_out:
             known.is_left_out = False
             self._members.append(known)
-            self._study._storage.create_new_trial(self._study._study_id, _frozen(known))
+            self._study._storage.create_new_trial(self._study._study_id, self._frozen(known))
         return known.values
 
     def _refresh(self) -> None:
@@ -260,7 +272,38 @@ class Proposals:
         """Build the sampler's study from its members."""
         self._study = optuna.create_study(directions=["minimize"] * self._objectives)
         for known in self._members:
-            self._study._storage.create_new_trial(self._study._study_id, _frozen(known))
+            self._study._storage.create_new_trial(self._study._study_id, self._frozen(known))
+
+    def _frozen(self, known: Known) -> FrozenTrial:
+        """A trial as Optuna takes it, before it is told what it is worth."""
+        return create_trial(
+            state=TrialState.RUNNING,
+            params={**known.params, **known.idle},
+            distributions={**known.distributions, **distributions_of(self._space, known.idle)},
+            system_attrs=known.system_attrs,
+        )
+
+    def _known(self, trial: FrozenTrial, *key: int) -> Known:
+        known = Known(
+            dict(trial.params),
+            dict(trial.distributions),
+            self._idle(trial.params, *key),
+            dict(trial.system_attrs),
+            confirms=point_of(trial).role == "confirmation",
+        )
+        for epoch, values in sorted(epochs_of(trial).items()):
+            known.enter(epoch, values)
+        if trial.state != TrialState.RUNNING:
+            known.end(trial.state)
+        return known
+
+    def _idle(self, params: Mapping[str, Value], *key: int) -> dict[str, Value]:
+        """Random values of the parameters that are not among these, the same for the same key."""
+        absent = distributions_of(self._space, [name for name in self._space if name not in params])
+        if not absent:
+            return {}
+        sampler = optuna.samplers.RandomSampler(seed=_seed(self._seed, *key))
+        return optuna.create_study(sampler=sampler).ask(absent).params
 
     def _shorten(self) -> None:
         """Leave all trials out but the best and the newest."""
@@ -300,7 +343,7 @@ def _make_sampler(sampler: Sampler, space: Space, *, seed: int, startup: int) ->
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if sampler == "tpe":
             return samplers.TPESampler(
-                multivariate=True, group=True, constant_liar=True, n_startup_trials=startup, seed=seed
+                multivariate=True, constant_liar=True, n_startup_trials=startup, seed=seed
             )
         if sampler == "gp":
             return samplers.GPSampler(n_startup_trials=startup, seed=seed)
@@ -318,29 +361,5 @@ def _make_sampler(sampler: Sampler, space: Space, *, seed: int, startup: int) ->
         return samplers.RandomSampler(seed=seed)
 
 
-def _seed(seed: int, number: int) -> int:
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-
-
-def _frozen(known: Known) -> FrozenTrial:
-    """A trial as Optuna takes it, before it is told what it is worth."""
-    return create_trial(
-        state=TrialState.RUNNING,
-        params=known.params,
-        distributions=known.distributions,
-        system_attrs=known.system_attrs,
-    )
-
-
-def _known(trial: FrozenTrial) -> Known:
-    known = Known(
-        dict(trial.params),
-        dict(trial.distributions),
-        dict(trial.system_attrs),
-        confirms=point_of(trial).role == "confirmation",
-    )
-    for epoch, values in sorted(epochs_of(trial).items()):
-        known.enter(epoch, values)
-    if trial.state != TrialState.RUNNING:
-        known.end(trial.state)
-    return known
+def _seed(*key: int) -> int:
+    return int(np.random.SeedSequence(key).generate_state(1)[0])

@@ -3,9 +3,9 @@
     python tests/benchmarks/record.py pix2pix-32 --photos PHOTOS --encoder-weights WEIGHTS --minutes 60
 
 runs a study of random configurations that nothing stops, the reference points among them, and trains some of them on
-a second seed when all have ended. It ends after so many minutes; what was trained to its end by then is published as
-a study's tables, numbers only. The next sitting goes on from what is published, so it may be on another machine; on
-the same machine it goes on from the last epochs.
+a second seed: a sitting begins with that once so many have ended. It ends after so many minutes; what was trained to
+its end by then is published as a study's tables, numbers only. The next sitting goes on from what is published, so it
+may be on another machine; on the same machine it goes on from the last epochs.
 """
 
 import json
@@ -84,10 +84,13 @@ def main(settings: Settings) -> None:
         _take_up(settings, recording, published, folder)
     until = time.monotonic() + 60 * settings.minutes
     try:
-        while not _is_over(folder, recording) and time.monotonic() < until:
-            command = _resumed(settings) if folder.config.exists() else _begun(settings, recording)
-            _run(command, until)
-            _repeat(folder, recording)
+        while time.monotonic() < until:
+            if not folder.config.exists():
+                _run(_begun(settings, recording), until)
+            elif _repeat(folder, recording) or not _is_over(folder, recording):
+                _run(_resumed(settings), until)
+            else:
+                break
     finally:
         _publish(folder, recording, published)
 
@@ -126,31 +129,25 @@ def _run(command: list[str], until: float) -> None:
 
 
 def _is_over(folder: StudyFolder, recording: Recording) -> bool:
-    if not folder.config.exists():
-        return False
     states, roles = (read_trials(folder)[name].to_pylist() for name in ("state", "role"))
-    return (
-        "RUNNING" not in states
-        and roles.count("search") == recording.trials
-        and (not recording.repeated or "confirmation" in roles)
-    )
+    return "RUNNING" not in states and roles.count("search") == recording.trials
 
 
-def _repeat(folder: StudyFolder, recording: Recording) -> None:
-    """Once all trials have ended, enter those to be trained once more, which the study finds when it goes on."""
+def _repeat(folder: StudyFolder, recording: Recording) -> bool:
+    """Enter those that are to be trained once more, which the study finds when it goes on: whether that was done."""
     trials = read_trials(folder)
     rows = trials.to_pylist()
-    searched = [row for row in rows if row["role"] == "search"]
-    is_over = len(searched) == recording.trials and all(row["state"] != "RUNNING" for row in rows)
-    if not is_over or any(row["role"] == "confirmation" for row in rows):
-        return
+    complete = [row for row in rows if row["role"] == "search" and row["state"] == "COMPLETE"]
+    repeated = any(row["role"] == "confirmation" for row in rows)
+    if repeated or not recording.repeated or len(complete) < recording.repeated:
+        return False
     writer = StudyWriter(folder.path)
-    complete = [row for row in searched if row["state"] == "COMPLETE"]
     for number, row in enumerate(complete[: recording.repeated], len(rows)):
         params = {name: value for name, value in row.items() if name.startswith(PARAMS)}
         again = {"role": "confirmation", "confirms": row["trial"], "seed": row["seed"] + 1}
         writer.record_trial({"trial": number, "state": "RUNNING", "epochs": 0, **again, **params})
     writer.flush()
+    return True
 
 
 def _take_up(settings: Settings, recording: Recording, published: Path, folder: StudyFolder) -> None:

@@ -1,7 +1,7 @@
 """What a sampler is told of a study, and how much of it."""
 
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
 from search.journal import Journal
@@ -52,6 +52,29 @@ def test_what_cannot_be_trained_is_shunned(objectives):
             proposals.report(number, 1, (1.0 - x,) * objectives)
             proposals.end(number, TrialState.COMPLETE)
     assert sum(failed[30:]) < 18
+
+
+def test_what_exists_under_a_condition_is_learned_with_what_always_does():
+    # On one of two lines of a square each: apart from each other, no parameter tells anything.
+    share = FloatDistribution(0.0, 1.0)
+    space = {
+        "x": Parameter(share),
+        "line": Parameter(CategoricalDistribution(("rises", "falls"))),
+        "up": Parameter(share, when=("line", "rises")),
+        "down": Parameter(share, when=("line", "falls")),
+    }
+    near = 0
+    for seed in range(3):
+        proposals = Proposals("tpe", space, objectives=1, epochs=1, seed=seed, startup=10)
+        for number in range(80):
+            params = proposals.propose(number).params
+            assert len(params) == 3
+            y = params["up"] if params["line"] == "rises" else 1 - params["down"]
+            near += number >= 40 and abs(params["x"] - y) < 0.1
+            proposals.report(number, 1, (abs(params["x"] - y),))
+            proposals.end(number, TrialState.COMPLETE)
+    # One in five by chance.
+    assert near > 3 * 24
 
 
 LINE = {"x": Parameter(FloatDistribution(0.0, 1.0))}
