@@ -16,18 +16,20 @@ from ray.tune.error import TuneError
 from ray.tune.experiment import Trial
 from rich.console import Console
 
-from results.store import Role, StudyError, StudyWriter
+from results.store import REPORTED, Role, StudyError, StudyWriter
 from search.budget import Budget
 from search.config import seconds_of
 from search.confirmation import Confirmations
 from search.earlier import earlier_trials
 from search.failures import Failures
+from search.forecast import Forecast, Trainings
 from search.forgetting import ForgetfulScheduler
 from search.journal import Journal
 from search.live import Display, Lines, Screen, say
 from search.machine import Room, cluster
 from search.plan import Plan
 from search.points import Point
+from search.prior import portfolio, recorded_trainings
 from search.progress import Progress
 from search.proposals import Proposals
 from search.record import Brake, Recorder
@@ -87,8 +89,12 @@ def conduct(
     config, folder, objectives = plan.config, writer.folder, plan.config.objective
     journal = Journal(folder.journal, str(config.name), objectives)
     journal.reopen(plan.epochs)
-    stopper = plan.stopper()
-    standing = take_up(journal, writer, stopper, plan.space, objectives, plan.epochs, config.seed)
+    metrics = (*objectives, *(name for name in REPORTED if name not in objectives))
+    trainings = Trainings(plan.space, metrics, len(objectives), plan.epochs)
+    recorded = recorded_trainings(plan.model, objectives) if config.prior else []
+    forecast = Forecast(trainings, recorded)
+    stopper = plan.stopper(forecast)
+    standing = take_up(journal, writer, stopper, trainings, plan.space, objectives, plan.epochs, config.seed)
     earlier = earlier_trials(config.warm_start, plan.space, objectives=objectives, epochs=plan.epochs)
     if config.warm_start:
         studies = ", ".join(map(str, config.warm_start))
@@ -130,6 +136,7 @@ def conduct(
         seed=config.seed,
         startup=config.startup,
         earlier=earlier,
+        judge=forecast,
     )
     proposals.load(journal.trials())
 
@@ -141,7 +148,7 @@ def conduct(
         trials=plan.trials,
         may_start=lambda: scheduler.free_slots,
         affordable=lambda role: shortage(role, scheduler.active) is None,
-        points=plan.points,
+        points=(*plan.points, *_known_good(plan)),
         unfinished=standing.unfinished,
         paused=standing.paused,
         configure=configure,
@@ -154,6 +161,7 @@ def conduct(
         concurrency=room,
         is_exhausted=lambda: searcher.is_exhausted,
         on_failure=lambda trial: _goes_on(trial, failures, searcher),
+        learns=trainings,
     )
     brake = Brake(budget)
     recorder = Recorder(
@@ -200,6 +208,12 @@ def conduct(
         seconds=progress.seconds,
         journal=journal,
     )
+
+
+def _known_good(plan: Plan) -> list[Point]:
+    """What did well in recorded trainings, to begin the search with."""
+    known = portfolio(plan.space, plan.recorded, plan.model, plan.config.objective) if plan.recorded else []
+    return [Point(f"recorded {place}", params) for place, params in enumerate(known, 1)]
 
 
 def _goes_on(trial: Trial, failures: Failures, searcher: OptunaSearcher) -> bool:

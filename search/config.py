@@ -116,6 +116,10 @@ class StudyConfig:
     enqueue: Open[Path] = None
     """A JSON file with a list of parameters, such as [{"lambda": 50}], to try before anything is proposed."""
 
+    prior: bool = True
+    """Judge trials at the rungs also by what recorded trainings on other data, which come with the project, have
+    shown; --no-prior begins blank."""
+
     warm_start: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="STUDY")] = ()
     """Folder of an earlier study from which the searcher learns, as far as parameters agree; best one on the same
     data at the same image size. May be repeated."""
@@ -245,6 +249,8 @@ class StudyConfig:
         return cls(
             **{
                 **record,
+                # A study that was begun without goes on so.
+                "prior": record.get("prior", False),
                 "references": None if references is None else tuple(references),
                 "storage": Path(record["storage"]),
                 "objective": tuple(record["objective"]),

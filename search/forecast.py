@@ -3,31 +3,27 @@
 A trial's early values say little of its end where training is noisy, as a GAN's is. Its losses, gradients and other
 metrics say more, and so do its parameters. At an epoch the forecast is the mean of the trial's last values and what
 trials that are further changed by from there, as a function of what they had reported then. The function is linear,
-of logarithms, and a ridge regression's (Hoerl and Kennard 1970): with few trials to learn from, a trial is worth its
-own values. The penalty is what the evidence makes likeliest (MacKay 1992, "Bayesian interpolation").
+of logarithms, and a ridge regression's: with few trials to learn from, a trial is worth its own values.
 
 What recorded studies showed counts as further trials at the same share of their epochs, each study about its own
 mean: values of other data and sizes are never compared with this study's, only how differences come out.
 """
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from optuna.distributions import CategoricalDistribution
 
+from search.coordinates import coordinate_names, coordinates
 from search.ranking import Vector
+from search.ridge import Ridge
 from spaces import Space, Value
 
 Floats = npt.NDArray[np.float64]
 
 _LINEAR = 0.02
 """Below which a value is compared as it is, above which by its logarithm."""
-_CONSTANT = 1e-9
-"""Below which a spread counts as none."""
-_PENALTIES = np.logspace(-1, 4, 26)
 
 
 class Trainings:
@@ -48,7 +44,7 @@ class Trainings:
     def __init__(self, space: Space, metrics: Sequence[str], objectives: int, epochs: int) -> None:
         self.metrics, self.objectives, self.epochs = tuple(metrics), objectives, epochs
         self._space = space
-        self.names = (*_place_names(space), *metrics)
+        self.names = (*coordinate_names(space), *metrics)
         """Of what is known of a training at an epoch."""
         self._places: dict[int, Floats] = {}
         self._values: dict[int, Floats] = {}
@@ -59,7 +55,7 @@ class Trainings:
     def begin(self, trial: int, params: Mapping[str, Value]) -> None:
         """Enter a training; one that is there stays as it is."""
         if trial not in self._places:
-            self._places[trial] = np.array(list(_places(self._space, params)))
+            self._places[trial] = coordinates(self._space, params)
             self._values[trial] = np.empty((0, len(self.metrics)))
 
     def enter(self, trial: int, epoch: int, values: Sequence[float]) -> None:
@@ -200,31 +196,15 @@ class _Model:
         rows = [np.nan_to_num(group.shown - mean) for group, mean in zip(groups, means, strict=True)]
         targets = [group.changes - offset for group, offset in zip(groups, offsets, strict=True)]
         matrix, target = np.concatenate(rows) * root, np.concatenate(targets) * root
-        scale = np.sqrt((matrix**2).sum(axis=0) / sums.sum())
-        self._scale = np.where(scale > _CONSTANT, scale, np.inf)
         self._mean = means[0] if len(own.weights) else typical
         self._offset = sums @ np.array(offsets) / sums.sum()
-        left, sizes, right = np.linalg.svd(matrix / self._scale, full_matrices=False)
-        projected = left.T @ target
-        rest = np.maximum((target**2).sum(axis=0) - (projected**2).sum(axis=0), 0.0)
-        penalties = [
-            _penalty(sizes, one, beside, len(matrix)) for one, beside in zip(projected.T, rest, strict=True)
-        ]
-        self._slopes = right.T @ (sizes[:, None] / (sizes[:, None] ** 2 + penalties) * projected)
+        self._slopes = Ridge(matrix, target).slopes
 
     def changes(self, shown: Floats) -> Floats | float:
         """What the objectives of n trainings are expected to change by, float64 [n, objectives]."""
         if self._slopes is None:
             return 0.0
-        return np.asarray(self._offset + np.nan_to_num((shown - self._mean) / self._scale) @ self._slopes)
-
-
-def _penalty(sizes: Floats, projected: Floats, rest: float, rows: int) -> float:
-    """The ridge penalty for which what was seen is likeliest."""
-    spread = 1 + sizes**2 / _PENALTIES[:, None]
-    misfit = np.maximum((projected**2 / spread).sum(axis=1) + rest, _CONSTANT)
-    evidence = -0.5 * np.log(spread).sum(axis=1) - 0.5 * rows * np.log(misfit)
-    return float(_PENALTIES[int(evidence.argmax())])
+        return np.asarray(self._offset + np.nan_to_num(shown - self._mean) @ self._slopes)
 
 
 def _mean(rows: Floats, weights: Floats | None = None) -> Floats:
@@ -232,28 +212,3 @@ def _mean(rows: Floats, weights: Floats | None = None) -> Floats:
     there = np.isfinite(rows) * (1.0 if weights is None else weights[:, None])
     with np.errstate(invalid="ignore"):
         return np.asarray((np.nan_to_num(rows) * there).sum(axis=0) / there.sum(axis=0))
-
-
-def _place_names(space: Space) -> Iterator[str]:
-    for name, parameter in space.items():
-        if isinstance(parameter.distribution, CategoricalDistribution):
-            yield from (f"{name} {choice}" for choice in parameter.distribution.choices)
-        else:
-            yield name
-
-
-def _places(space: Space, params: Mapping[str, Value]) -> Iterator[float]:
-    """What is told of parameters: numbers from 0 to 1, one for each choice of a category; NaN for one that lacks."""
-    for name, parameter in space.items():
-        value, distribution = params.get(name), parameter.distribution
-        if isinstance(distribution, CategoricalDistribution):
-            yield from (
-                math.nan if value is None else float(choice == value) for choice in distribution.choices
-            )
-        elif value is None or distribution.single():
-            yield math.nan
-        else:
-            number, low, high = float(value), float(distribution.low), float(distribution.high)
-            if distribution.log:
-                number, low, high = math.log(number), math.log(low), math.log(high)
-            yield (number - low) / (high - low)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SchedulerName = Literal["asha", "asha-promote", "none", "stock"]
 SearcherName = Literal["tpe", "random", "gp", "cmaes", "nsga2", "grid", "recorded"]
+Judging = Literal["value", "learned", "prior"]
+"""What a trial is worth at a rung: its values, or what it will come to, told from this study alone or, with recorded
+ones, from the start; with those goes their portfolio."""
 _MODELS = frozenset({"tpe", "gp", "cmaes"})
 """Searchers that draw at random before they have a say."""
 
@@ -49,7 +52,7 @@ class Method:
     grace: int | None = None
     smoothing: int = StudyConfig.smoothing
     startup: int = StudyConfig.startup
-    judge: str = "value"
+    judge: Judging = "value"
 
     def essence(self) -> "Method":
         """The method with what does not matter to it at its default."""
@@ -137,8 +140,9 @@ def make_search(
     import numpy as np
 
     from search.forecast import Forecast, Trainings
+    from search.plan import PORTFOLIO
     from search.points import Point
-    from search.prior import recorded_trainings
+    from search.prior import portfolio, recorded_trainings
     from search.proposals import Proposals
     from search.scheduler import StudyScheduler
     from search.searcher import OptunaSearcher
@@ -149,12 +153,13 @@ def make_search(
         order = np.random.default_rng(seed).permutation(len(problem.configurations))
         points = [Point(str(at), problem.configurations[at]) for at in order]
         trials = min(trials, len(points))
+    table = getattr(problem, "table", None) if method.judge == "prior" else None
+    if table is not None and method.searcher in _MODELS:
+        known = portfolio(problem.space, PORTFOLIO, table.model, problem.objectives, besides=table.task)
+        points += [Point(f"recorded {place}", params) for place, params in enumerate(known)]
     trainings = Trainings(problem.space, problem.metrics, len(problem.objectives), problem.epochs)
-    table = getattr(problem, "table", None)
     recorded = (
-        recorded_trainings(table.model, problem.objectives, besides=table.task)
-        if method.judge == "prior" and table is not None
-        else []
+        [] if table is None else recorded_trainings(table.model, problem.objectives, besides=table.task)
     )
     forecast = None if method.judge == "value" else Forecast(trainings, recorded)
     scheduler: StudyScheduler

@@ -11,12 +11,16 @@ from itertools import pairwise
 from search.config import ConfigError, StudyConfig
 from search.machine import Machine
 from search.points import Point, read_points
+from search.rungs import Judge
 from search.stopping import Stopper, default_grace, make_stopper
 from spaces import REFERENCES, Parameter, ReferencePoint, SpaceError, fix, reference_points, space_of
 from spaces.grid import grid
 
 MOST_GRID_POINTS = 10_000
 """Of a grid search: beyond that nobody waits for its end."""
+
+PORTFOLIO = 4
+"""Configurations of recorded trainings to begin a search with, unless they were more than a third of it."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,18 @@ class Plan:
     @property
     def rungs(self) -> tuple[int, ...]:
         """Epochs after which weak trials are stopped."""
-        return self.stopper().rungs
+        return self.stopper(None).rungs
 
     @property
     def references(self) -> tuple[Point, ...]:
         """The reference points that are trained."""
         return tuple(point for point in self.points if point.role == "reference")
+
+    @property
+    def recorded(self) -> int:
+        """Configurations of recorded trainings that the search begins with, at most."""
+        learns = self.config.searcher not in ("random", "grid")
+        return min(PORTFOLIO, self.trials // 3) if self.config.prior and learns else 0
 
     @property
     def confirmations(self) -> int:
@@ -99,7 +109,7 @@ class Plan:
         searched = sum((end - start) / self.config.eta**rung for rung, (start, end) in enumerate(stretches))
         return self.trials * searched + self.beside * self.epochs
 
-    def stopper(self) -> Stopper:
+    def stopper(self, judge: Judge | None) -> Stopper:
         """What decides which trials go on, before it has seen any."""
         config = self.config
         return make_stopper(
@@ -108,6 +118,7 @@ class Plan:
             eta=config.eta,
             grace=self.grace,
             smoothing=config.smoothing,
+            judge=judge,
         )
 
 

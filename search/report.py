@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from results.effort import Course, DeviceEffort, Savings, by_device, course, savings
+from results.noise import seed_noise
 from results.ranking import Ranked, rank
 from results.store import PARAMS, read_epochs, read_resamples, read_trials
 from results.verdict import FEWEST_PHOTOS, FEWEST_SEEDS, Verdict, judge
@@ -66,6 +67,11 @@ def print_plan(console: Console, plan: Plan) -> None:
         say(console, "beside it, to the end, the original project's experiments: " + ", ".join(references))
     if len(plan.points) > len(references):
         say(console, f"first {len(plan.points) - len(references)} enqueued ones, before anything is proposed")
+    if plan.recorded:
+        say(
+            console,
+            f"begun with up to {plan.recorded} configurations that did well on other data (--no-prior: none)",
+        )
     if plan.confirm:
         what = f"up to {plan.config.finalists} finalists" + (" and these experiments" if references else "")
         say(console, f"then {what} once more on {_seeds(plan)}")
@@ -135,6 +141,9 @@ def print_end(console: Console, outcome: Outcome) -> None:
     verdict = judge(trials, read_resamples(outcome.folder), objectives, outcome.photos)
     console.print()
     console.print(_ranking(ranked, rows, baselines, objectives, wide=console.width >= _WIDE))
+    apart = seed_noise(trials, objectives)
+    if apart:
+        say(console, noise_line(apart))
     for row in rows.values():
         if row["state"] == "FAIL":
             say(console, f"trial {row['trial']} failed: {row['reason']}", style="red")
@@ -169,6 +178,12 @@ def hypervolume_line(reached: Course, objectives: Sequence[str]) -> str:
         f"{name} {value:.3g}" for name, value in zip(objectives, reached.reference, strict=True)
     )
     return f"Hypervolume {reached.hypervolumes[-1]:.3g}{of_perfect} (measured from {corner})."
+
+
+def noise_line(apart: Mapping[str, float]) -> str:
+    """Say which differences between trials may be their seeds'."""
+    shares = " and ".join(f"{share:.0%} in {objective}" for objective, share in apart.items())
+    return f"Trials closer than {shares} may be equal: so far apart are trainings that differ by their seeds alone."
 
 
 def effort_line(trials: int, seconds: float, saved: Savings) -> str:

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.distributions import CategoricalDistribution
 
+from search.coordinates import coordinates
 from search.curves import Curve, Floats, final_of
 from spaces import Space, Value
 
@@ -56,9 +56,7 @@ class Surrogate:
         curves: Sequence[Curve],
         repeats: Sequence[tuple[int, Curve]] = (),
     ) -> None:
-        self._space = {
-            name: parameter for name, parameter in space.items() if not parameter.distribution.single()
-        }
+        self._space = space
         places = np.array([self._place(params) for params in configurations])
         fails = np.array([[float(curve.fails)] for curve in curves])
         self._failed = [curve for curve in curves if curve.fails]
@@ -96,6 +94,10 @@ class Surrogate:
         final = final_of(self._plain(worth)[:, : self._objectives])
         return Curve(values, np.full(len(values), seconds), final)
 
+    def _place(self, params: Mapping[str, Value]) -> NDArray[np.float32]:
+        """The numbers that trees split by: -1 for what is lacking."""
+        return np.nan_to_num(coordinates(self._space, params), nan=-1.0).astype(np.float32)
+
     def _share_of_luck(self, values: Floats, epochs: int, repeats: Sequence[tuple[int, Curve]]) -> Floats:
         """By metric, of the errors' variance at the end what another seed changes: float64 [metrics]."""
         pairs = [(at, curve) for at, curve in repeats if len(curve.values) == epochs]
@@ -119,22 +121,6 @@ class Surrogate:
 
     def _plain(self, values: Floats) -> Floats:
         return np.where(self._logarithmic, np.exp(np.where(self._logarithmic, values, 0.0)), values)
-
-    def _place(self, params: Mapping[str, Value]) -> NDArray[np.float32]:
-        """The numbers that trees split by: -1 for a parameter that is lacking, one for each choice of a category."""
-        numbers: list[float] = []
-        for name, parameter in self._space.items():
-            value, distribution = params.get(name), parameter.distribution
-            if isinstance(distribution, CategoricalDistribution):
-                numbers += [float(value is not None and choice == value) for choice in distribution.choices]
-            elif value is None:
-                numbers.append(-1.0)
-            else:
-                number, low, high = float(value), float(distribution.low), float(distribution.high)
-                if distribution.log:
-                    number, low, high = np.log([number, low, high]).tolist()
-                numbers.append((number - low) / (high - low))
-        return np.array(numbers, dtype=np.float32)
 
 
 class _Trees:
