@@ -141,13 +141,13 @@ def print_end(console: Console, outcome: Outcome) -> None:
     verdict = judge(trials, read_resamples(outcome.folder), objectives, outcome.photos)
     console.print()
     console.print(_ranking(ranked, rows, baselines, objectives, wide=console.width >= _WIDE))
-    apart = seed_noise(trials, objectives)
-    if apart:
-        say(console, noise_line(apart))
     for row in rows.values():
         if row["state"] == "FAIL":
             say(console, f"trial {row['trial']} failed: {row['reason']}", style="red")
     console.print()
+    apart = seed_noise(trials, objectives)
+    if apart:
+        say(console, noise_line(apart))
     print_verdict(console, verdict, baselines)
     epochs = read_epochs(outcome.folder)
     if len(objectives) > 1 and ranked:
@@ -183,7 +183,7 @@ def hypervolume_line(reached: Course, objectives: Sequence[str]) -> str:
 def noise_line(apart: Mapping[str, float]) -> str:
     """Say which differences between trials may be their seeds'."""
     shares = " and ".join(f"{share:.0%} in {objective}" for objective, share in apart.items())
-    return f"Trials closer than {shares} may be equal: so far apart are trainings that differ by their seeds alone."
+    return f"Trials closer than {shares} may be equal: so far apart are trainings whose seeds alone differ."
 
 
 def effort_line(trials: int, seconds: float, saved: Savings) -> str:

@@ -331,6 +331,25 @@ def test_a_study_that_goes_on_is_confirmed_however_long_that_takes():
     assert again.confirm_within > first.confirm_within
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [({"trials": 64}, 4), ({"trials": 8}, 2), ({"trials": 2}, 0), ({"searcher": "nsga2"}, 2)],
+)
+def test_a_search_begins_with_a_few_recorded_configurations(settings, expected):
+    assert plan(**settings).recorded == expected
+
+
+@pytest.mark.parametrize("settings", [{"prior": False}, {"searcher": "random"}])
+def test_what_begins_blank_or_draws_at_random_begins_with_none(settings):
+    assert plan(trials=64, **settings).recorded == 0
+
+
+def test_a_study_of_before_there_was_a_prior_goes_on_without():
+    record = StudyConfig(model="cnn").to_record()
+    del record["prior"]
+    assert StudyConfig.from_record(record) == StudyConfig(model="cnn", prior=False)
+
+
 def test_a_record_of_before_there_were_confirmations_is_read():
     record = StudyConfig(model="cnn", trials=7).to_record()
     for name in ("references", "confirm", "finalists"):

@@ -27,7 +27,9 @@ def tables(tmp_path, monkeypatch):
             worths = {row["trial"]: worth(row) for row in read_trials(folder).to_pylist()}
             rows = read_epochs(folder)
             for at, metric in enumerate(BOTH):
-                column = pa.array([scale * 10.0**scale * worths[trial][at] for trial in rows["trial"].to_pylist()])
+                column = pa.array(
+                    [scale * 10.0**scale * worths[trial][at] for trial in rows["trial"].to_pylist()]
+                )
                 rows = rows.set_column(rows.schema.get_field_index(metric), metric, column)
             shutil.rmtree(folder.path / "epochs")
             (folder.path / "epochs").mkdir()

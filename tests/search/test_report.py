@@ -298,3 +298,12 @@ def test_the_beginning_counts_the_reference_points_beside_the_trials(references,
     pretrained = SimpleNamespace(encoder=told, perceptual=told)
     print_beginning(console, make(trials=7, references=references), report, pretrained, told, None)
     assert said in console.file.getvalue()
+
+
+def test_what_the_seed_alone_changes_is_said_where_trainings_were_repeated(said):
+    told = (
+        "Trials closer than 0% in val_delta_e and 1% in val_swd may be equal:"
+        " so far apart are trainings whose seeds alone differ."
+    )
+    assert not any("may be equal" in line for line in said([*TRIALS, *CONFIRMED[:2]]))
+    assert told in said([*TRIALS, *CONFIRMED])
