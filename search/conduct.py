@@ -16,20 +16,19 @@ from ray.tune.error import TuneError
 from ray.tune.experiment import Trial
 from rich.console import Console
 
-from results.store import REPORTED, Role, StudyError, StudyWriter
+from results.store import Role, StudyError, StudyWriter
 from search.budget import Budget
 from search.config import seconds_of
 from search.confirmation import Confirmations
 from search.earlier import earlier_trials
 from search.failures import Failures
-from search.forecast import Forecast, Trainings
 from search.forgetting import ForgetfulScheduler
 from search.journal import Journal
 from search.live import Display, Lines, Screen, say
 from search.machine import Room, cluster
 from search.plan import Plan
 from search.points import Point
-from search.prior import portfolio, recorded_trainings
+from search.prior import portfolio
 from search.progress import Progress
 from search.proposals import Proposals
 from search.record import Brake, Recorder
@@ -89,12 +88,8 @@ def conduct(
     config, folder, objectives = plan.config, writer.folder, plan.config.objective
     journal = Journal(folder.journal, str(config.name), objectives)
     journal.reopen(plan.epochs)
-    metrics = (*objectives, *(name for name in REPORTED if name not in objectives))
-    trainings = Trainings(plan.space, metrics, len(objectives), plan.epochs)
-    recorded = recorded_trainings(plan.model, objectives) if config.prior else []
-    forecast = Forecast(trainings, recorded)
-    stopper = plan.stopper(forecast)
-    standing = take_up(journal, writer, stopper, trainings, plan.space, objectives, plan.epochs, config.seed)
+    stopper = plan.stopper()
+    standing = take_up(journal, writer, stopper, plan.space, objectives, plan.epochs, config.seed)
     earlier = earlier_trials(config.warm_start, plan.space, objectives=objectives, epochs=plan.epochs)
     if config.warm_start:
         studies = ", ".join(map(str, config.warm_start))
@@ -136,7 +131,6 @@ def conduct(
         seed=config.seed,
         startup=config.startup,
         earlier=earlier,
-        judge=forecast,
     )
     proposals.load(journal.trials())
 
@@ -161,7 +155,6 @@ def conduct(
         concurrency=room,
         is_exhausted=lambda: searcher.is_exhausted,
         on_failure=lambda trial: _goes_on(trial, failures, searcher),
-        learns=trainings,
     )
     brake = Brake(budget)
     recorder = Recorder(

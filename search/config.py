@@ -100,7 +100,7 @@ class StudyConfig:
     """Of the trials at a rung one in so many goes on; rungs are as many times apart."""
 
     grace: Open[int] = None
-    """Epochs that every trial has before it can be stopped. By default a ninth of all."""
+    """Epochs that every trial has before it can be stopped. By default an eighth of all."""
 
     smoothing: int = 1
     """Epochs over which the median is taken when trials are compared at a rung."""
@@ -117,8 +117,8 @@ class StudyConfig:
     """A JSON file with a list of parameters, such as [{"lambda": 50}], to try before anything is proposed."""
 
     prior: bool = True
-    """Judge trials at the rungs also by what recorded trainings on other data, which come with the project, have
-    shown; --no-prior begins blank."""
+    """Begin with a few configurations that did well in recorded trainings on other data, which come with the project;
+    not with --searcher random or grid. --no-prior begins blank."""
 
     warm_start: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="STUDY")] = ()
     """Folder of an earlier study from which the searcher learns, as far as parameters agree; best one on the same
@@ -249,7 +249,7 @@ class StudyConfig:
         return cls(
             **{
                 **record,
-                # A study that was begun without goes on so.
+                # A study that was begun without one goes on so.
                 "prior": record.get("prior", False),
                 "references": None if references is None else tuple(references),
                 "storage": Path(record["storage"]),

@@ -22,7 +22,7 @@ SchedulerName = Literal["asha", "asha-promote", "none", "stock"]
 SearcherName = Literal["tpe", "random", "gp", "cmaes", "nsga2", "grid", "recorded"]
 Judging = Literal["value", "learned", "prior"]
 """What a trial is worth at a rung: its values, or what it will come to, told from this study alone or, with recorded
-ones, from the start; with those goes their portfolio."""
+ones, from the start."""
 _MODELS = frozenset({"tpe", "gp", "cmaes"})
 """Searchers that draw at random before they have a say."""
 
@@ -34,6 +34,7 @@ _SETTINGS = {
     "smoothing": "smooth ",
     "startup": "start ",
     "judge": "",
+    "start": "",
 }
 """A method's settings, with the words for them in its label."""
 
@@ -43,7 +44,7 @@ class Method:
     """A search. Two that do the same are equal by their `essence`.
 
     `searcher` may be `recorded`: a table's own configurations, each once, in an order that the seed draws. `grace` is
-    by default that of a study of as many epochs.
+    by default that of a study of as many epochs. What is known of other tasks is what the search starts with.
     """
 
     scheduler: SchedulerName
@@ -53,6 +54,7 @@ class Method:
     smoothing: int = StudyConfig.smoothing
     startup: int = StudyConfig.startup
     judge: Judging = "value"
+    start: Literal["prior", "blank"] = "prior"
 
     def essence(self) -> "Method":
         """The method with what does not matter to it at its default."""
@@ -66,6 +68,8 @@ class Method:
             return False
         if setting == "judge":
             return self.scheduler != "none"
+        if setting == "start":
+            return self.searcher not in ("random", "grid", "recorded")
         if setting == "startup":
             return self.searcher in _MODELS
         return setting == "searcher" or self.scheduler != "none"
@@ -153,13 +157,16 @@ def make_search(
         order = np.random.default_rng(seed).permutation(len(problem.configurations))
         points = [Point(str(at), problem.configurations[at]) for at in order]
         trials = min(trials, len(points))
-    table = getattr(problem, "table", None) if method.judge == "prior" else None
-    if table is not None and method.searcher in _MODELS:
-        known = portfolio(problem.space, PORTFOLIO, table.model, problem.objectives, besides=table.task)
+    table = getattr(problem, "table", None)
+    if table is not None and method.matters("start") and method.start == "prior":
+        count = min(PORTFOLIO, trials // 4)
+        known = portfolio(problem.space, count, table.model, problem.objectives, besides=table.task)
         points += [Point(f"recorded {place}", params) for place, params in enumerate(known)]
     trainings = Trainings(problem.space, problem.metrics, len(problem.objectives), problem.epochs)
     recorded = (
-        [] if table is None else recorded_trainings(table.model, problem.objectives, besides=table.task)
+        recorded_trainings(table.model, problem.objectives, besides=table.task)
+        if method.judge == "prior" and table is not None
+        else []
     )
     forecast = None if method.judge == "value" else Forecast(trainings, recorded)
     scheduler: StudyScheduler

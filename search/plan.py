@@ -11,7 +11,6 @@ from itertools import pairwise
 from search.config import ConfigError, StudyConfig
 from search.machine import Machine
 from search.points import Point, read_points
-from search.rungs import Judge
 from search.stopping import Stopper, default_grace, make_stopper
 from spaces import REFERENCES, Parameter, ReferencePoint, SpaceError, fix, reference_points, space_of
 from spaces.grid import grid
@@ -19,8 +18,8 @@ from spaces.grid import grid
 MOST_GRID_POINTS = 10_000
 """Of a grid search: beyond that nobody waits for its end."""
 
-PORTFOLIO = 4
-"""Configurations of recorded trainings to begin a search with, unless they were more than a third of it."""
+PORTFOLIO = 8
+"""Configurations of recorded trainings to begin a search with, unless they were more than a quarter of it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Plan:
     @property
     def rungs(self) -> tuple[int, ...]:
         """Epochs after which weak trials are stopped."""
-        return self.stopper(None).rungs
+        return self.stopper().rungs
 
     @property
     def references(self) -> tuple[Point, ...]:
@@ -89,7 +88,7 @@ class Plan:
     def recorded(self) -> int:
         """Configurations of recorded trainings that the search begins with, at most."""
         learns = self.config.searcher not in ("random", "grid")
-        return min(PORTFOLIO, self.trials // 3) if self.config.prior and learns else 0
+        return min(PORTFOLIO, self.trials // 4) if self.config.prior and learns else 0
 
     @property
     def confirmations(self) -> int:
@@ -109,7 +108,7 @@ class Plan:
         searched = sum((end - start) / self.config.eta**rung for rung, (start, end) in enumerate(stretches))
         return self.trials * searched + self.beside * self.epochs
 
-    def stopper(self, judge: Judge | None) -> Stopper:
+    def stopper(self) -> Stopper:
         """What decides which trials go on, before it has seen any."""
         config = self.config
         return make_stopper(
@@ -118,7 +117,6 @@ class Plan:
             eta=config.eta,
             grace=self.grace,
             smoothing=config.smoothing,
-            judge=judge,
         )
 
 

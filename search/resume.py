@@ -13,7 +13,6 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from results.store import PARAMS, StudyWriter, read_epochs, read_trials
-from search.forecast import Trainings
 from search.journal import REASON, Journal
 from search.outcome import epochs_of
 from search.points import Point, confirmation, point_of
@@ -45,13 +44,12 @@ def take_up(
     journal: Journal,
     writer: StudyWriter,
     stopper: Stopper,
-    trainings: Trainings,
     space: Space,
     objectives: Sequence[str],
     epochs: int,
     seed: int,
 ) -> Standing:
-    """Read where the study stands, bring journal and tables to the same, and tell stopper and trainings all of it.
+    """Read where the study stands, bring journal and tables to the same, and tell the stopper all of it.
 
     A trial whose last epoch was recorded, but not what followed from it, is judged now as it would have been then.
     """
@@ -60,7 +58,7 @@ def take_up(
     notices += _recover(journal, writer, rows, space, objectives, epochs)
     events = [row for number in rows for row in rows[number].values()]
     events.sort(key=lambda row: (row["timestamp"], row["trial"], row["epoch"]))
-    decisions = _replay(stopper, trainings, journal.trials(), events, objectives)
+    decisions = _replay(stopper, journal.trials(), events, objectives)
     for trial in journal.trials():
         if trial.state != TrialState.RUNNING:
             continue
@@ -162,18 +160,17 @@ def _report_missing(journal: Journal, rows: dict[int, dict[int, Row]], objective
 
 def _replay(
     stopper: Stopper,
-    trainings: Trainings,
     trials: Sequence[FrozenTrial],
     events: Sequence[Row],
     objectives: Sequence[str],
 ) -> dict[int, Decision]:
-    """Tell the stopper what happened to the search's trials, in order of time; the trainings also the references'.
+    """Tell the stopper what happened to the search's trials, in order of time.
 
-    Gives the stopper's decisions on unfinished trials' last epochs.
+    Gives its decisions on unfinished trials' last epochs.
     """
-    roles = {trial.number: point_of(trial).role for trial in trials}
-    params = {trial.number: trial.params for trial in trials}
-    trials = [trial for trial in trials if roles[trial.number] == "search"]
+    trials = [trial for trial in trials if point_of(trial).role == "search"]
+    searched = {trial.number for trial in trials}
+    events = [row for row in events if row["trial"] in searched]
     running = {trial.number for trial in trials if trial.state == TrialState.RUNNING}
     last: dict[int, int] = {}
     for row in events:
@@ -181,11 +178,6 @@ def _replay(
     decisions = {}
     for row in events:
         number, epoch, values = row["trial"], row["epoch"], values_of(row, objectives)
-        if roles[number] != "confirmation":
-            trainings.begin(number, params[number])
-            trainings.enter(number, epoch, values_of(row, trainings.metrics))
-        if roles[number] != "search":
-            continue
         if number in running and epoch == last[number]:
             decisions[number] = stopper.report(number, epoch, values)
         else:

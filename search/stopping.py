@@ -110,8 +110,8 @@ def make_stopper(
 
 
 def default_grace(epochs: int) -> int:
-    """The lowest rung of trials of so many epochs: before a ninth of them most curves say little."""
-    return max(1, epochs // 9)
+    """The lowest rung of trials of so many epochs: before an eighth of them most curves say little."""
+    return max(1, epochs // 8)
 
 
 class Halving:

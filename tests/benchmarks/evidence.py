@@ -1,15 +1,16 @@
 """The evidence for the search's defaults: how much sooner they come near the best than random search and Tune.
 
-    python tests/benchmarks/evidence.py [--seeds 30] [--workers 8] [--method asha,tpe,3,auto,1,10,value ...]
+    python tests/benchmarks/evidence.py [--seeds 30] [--workers 8] [--method asha,tpe,3,auto,1,10,value,prior ...]
 
 Simulates, with `search.simulate`, on the recorded tables in results/evidence and on Hartmann functions: random
 search without early stopping, Tune's `OptunaSearch` with `AsyncHyperBandScheduler`, and each `--method` (scheduler,
-searcher, eta, grace or auto, smoothing, startup, judge; by default the search's defaults). A study has found what it
-has trained to its end, each training worth the median of its last quarter of epochs. Prints each table's median time
-until that is, for good, within 5 % of all that random search found on the same seed (of several objectives in
-hypervolume), and the geometric mean over the tables of how many times sooner each method is there, with a 95 %
-bootstrap interval over seeds, all methods resampled together. Where most studies of Tune's are not there when their
-time is up, they count as there at that moment, so the ratio is too low if anything.
+searcher, eta, grace or auto, smoothing, startup, judge, start; by default the search's defaults). What a method knows
+before it starts is from the recorded tables of other data or image sizes. A study has found what it has trained to
+its end, each training worth the median of its last quarter of epochs. Prints each table's median time until that is,
+for good, within 5 % of all that random search found on the same seed (of several objectives in hypervolume), and the
+geometric mean over the tables of how many times sooner each method is there, with a 95 % bootstrap interval over
+seeds, all methods resampled together. Where most studies of Tune's are not there when their time is up, they count as
+there at that moment, so the ratio is too low if anything.
 """
 
 import argparse
@@ -82,9 +83,10 @@ def main() -> None:
 
 def parse(text: str) -> Method:
     """A method as typed."""
-    scheduler, searcher, eta, grace, smoothing, startup, judge = text.split(",")
+    scheduler, searcher, eta, grace, smoothing, startup, judge, start = text.split(",")
     own = None if grace == "auto" else int(grace)
-    return Method(scheduler, searcher, int(eta), own, int(smoothing), int(startup), judge)  # type: ignore[arg-type]
+    numbers = int(eta), own, int(smoothing), int(startup)
+    return Method(scheduler, searcher, *numbers, judge, start)  # type: ignore[arg-type]
 
 
 def report(
@@ -132,6 +134,7 @@ def label(method: Method) -> str:
     return (
         f"{method.scheduler} {method.searcher} eta {method.eta} grace {method.grace or 'auto'}"
         f" smoothing {method.smoothing} startup {method.startup} {method.judge}"
+        f" {method.start}"
     )
 
 

@@ -79,9 +79,9 @@ def test_a_trial_runs_on_one_machine_so_those_of_a_cluster_are_counted_one_by_on
 
 @pytest.mark.parametrize(
     ("epochs", "rungs"),
-    [(1, ()), (2, (1,)), (3, (1,)), (9, (1, 3)), (16, (1, 3, 9)), (36, (4, 12)), (60, (6, 18, 54))],
+    [(1, ()), (2, (1,)), (3, (1,)), (9, (1, 3)), (16, (2, 6)), (36, (4, 12)), (60, (7, 21))],
 )
-def test_rungs_begin_at_a_ninth_of_the_epochs_and_are_a_factor_of_three_apart(epochs, rungs):
+def test_rungs_begin_at_an_eighth_of_the_epochs_and_are_a_factor_of_three_apart(epochs, rungs):
     assert plan(epochs=epochs).rungs == rungs
 
 
@@ -333,7 +333,7 @@ def test_a_study_that_goes_on_is_confirmed_however_long_that_takes():
 
 @pytest.mark.parametrize(
     ("settings", "expected"),
-    [({"trials": 64}, 4), ({"trials": 8}, 2), ({"trials": 2}, 0), ({"searcher": "nsga2"}, 2)],
+    [({"trials": 64}, 8), ({"trials": 8}, 2), ({"trials": 3}, 0), ({"searcher": "nsga2"}, 2)],
 )
 def test_a_search_begins_with_a_few_recorded_configurations(settings, expected):
     assert plan(**settings).recorded == expected

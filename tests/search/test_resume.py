@@ -6,7 +6,6 @@ import pytest
 from optuna.trial import TrialState
 
 from results.store import StudyFolder, StudyWriter, read_trials
-from search.forecast import Trainings
 from search.journal import Journal
 from search.outcome import epochs_of
 from search.points import Point, confirmation, point_of
@@ -83,9 +82,8 @@ class Study:
 
     def take_up(self, kind="asha", epochs=EPOCHS):
         self.stopper = make_stopper(kind, epochs=epochs, eta=2, grace=1, smoothing=1)
-        self.trainings = Trainings(SPACE, PAIR, len(PAIR), epochs)
-        journal, writer = Journal(self.folder.journal, "birds", PAIR), StudyWriter(self.folder.path)
-        return take_up(journal, writer, self.stopper, self.trainings, SPACE, PAIR, epochs, SEED)
+        journal = Journal(self.folder.journal, "birds", PAIR)
+        return take_up(journal, StudyWriter(self.folder.path), self.stopper, SPACE, PAIR, epochs, SEED)
 
     @property
     def rows(self):
@@ -151,14 +149,6 @@ def test_it_is_judged_by_what_had_come_before_it_and_not_after(study):
         study.begin()
         study.epoch(number, 1, (value, value))
     assert 0 in numbers(study.take_up())
-
-
-def test_forecasts_learn_from_the_search_and_the_references_and_from_no_confirmation(study):
-    for number, point in enumerate((PROPOSED, *BESIDE.values())):
-        study.begin(point)
-        study.epoch(number, 1, (1.0, 1.0))
-    study.take_up()
-    assert study.trainings.at(1) == [0, 1]
 
 
 def test_a_trial_that_had_finished_without_being_told_so_is_complete(study):
