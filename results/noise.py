@@ -40,13 +40,13 @@ def seed_noise(trials: pa.Table, objectives: Sequence[str]) -> Mapping[str, floa
     dict
         0.1 for 10 %, by objective; empty where fewer than `FEWEST` trainings were repeated.
     """
+    rows = [row for row in trials.to_pylist() if row["state"] == "COMPLETE" and row["role"] != "search"]
     found = {}
     for objective in objectives:
         same: dict[int, list[float]] = defaultdict(list)
-        for row in trials.to_pylist():
-            if row["state"] == "COMPLETE" and row["role"] != "search":
-                first = row["trial"] if row["confirms"] is None else row["confirms"]
-                same[first].append(math.nan if row[objective] is None else row[objective])
+        for row in rows:
+            first = row["trial"] if row["confirms"] is None else row["confirms"]
+            same[first].append(math.nan if row[objective] is None else row[objective])
         repeated = [np.array(values) for values in same.values() if len(values) > 1]
         freedom = sum(len(values) - 1 for values in repeated)
         if freedom < FEWEST or not all((values > 0).all() for values in repeated):

@@ -142,7 +142,7 @@ def conduct(
         trials=plan.trials,
         may_start=lambda: scheduler.free_slots,
         affordable=lambda role: shortage(role, scheduler.active) is None,
-        points=(*plan.points, *_known_good(plan)),
+        points=(*plan.points, *portfolio(plan.space, plan.recorded, plan.model, objectives)),
         unfinished=standing.unfinished,
         paused=standing.paused,
         configure=configure,
@@ -201,12 +201,6 @@ def conduct(
         seconds=progress.seconds,
         journal=journal,
     )
-
-
-def _known_good(plan: Plan) -> list[Point]:
-    """What did well in recorded trainings, to begin the search with."""
-    known = portfolio(plan.space, plan.recorded, plan.model, plan.config.objective) if plan.recorded else []
-    return [Point(f"recorded {place}", params) for place, params in enumerate(known, 1)]
 
 
 def _goes_on(trial: Trial, failures: Failures, searcher: OptunaSearcher) -> bool:

@@ -31,6 +31,8 @@ _LEAST = {
     "confirm": 1,
     "finalists": 1,
 }
+BLANK = frozenset({"random", "grid"})
+"""Searchers that look at no trial, so that nothing known is of use to them."""
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 

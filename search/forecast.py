@@ -13,14 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from search.coordinates import coordinate_names, coordinates
 from search.ranking import Vector
-from search.ridge import Ridge
+from search.ridge import Floats, Ridge, column_means
 from spaces import Space, Value
-
-Floats = npt.NDArray[np.float64]
 
 _LINEAR = 0.02
 """Below which a value is compared as it is, above which by its logarithm."""
@@ -85,7 +82,7 @@ class Trainings:
         cache = self._shown.setdefault(trial, {})
         if epoch not in cache:
             values = self._values[trial][epoch - max(1, epoch // 4) : epoch]
-            cache[epoch] = np.concatenate([self._places[trial], _mean(values)])
+            cache[epoch] = np.concatenate([self._places[trial], column_means(values)])
         return cache[epoch]
 
     def levels(self, shown: Floats) -> Floats:
@@ -136,7 +133,7 @@ class Forecast:
                 for task in self._recorded
             ]
         own = _group(self._own, epoch)
-        typical = _mean(np.array([self._own.shown(trial, epoch) for trial in self._own.at(epoch)]))
+        typical = column_means(np.array([self._own.shown(trial, epoch) for trial in self._own.at(epoch)]))
         return _Model(own, self._prior[epoch], typical)
 
     def _same_share(self, epoch: int, task: Trainings) -> int:
@@ -189,8 +186,8 @@ class _Model:
         self._slopes: Floats | None = None
         if not groups:
             return
-        means = [_mean(group.shown, group.weights) for group in groups]
-        offsets = [_mean(group.changes, group.weights) for group in groups]
+        means = [column_means(group.shown, group.weights) for group in groups]
+        offsets = [column_means(group.changes, group.weights) for group in groups]
         sums = np.array([group.weights.sum() for group in groups])
         root = np.sqrt(np.concatenate([group.weights for group in groups]))[:, None]
         rows = [np.nan_to_num(group.shown - mean) for group, mean in zip(groups, means, strict=True)]
@@ -205,10 +202,3 @@ class _Model:
         if self._slopes is None:
             return 0.0
         return np.asarray(self._offset + np.nan_to_num(shown - self._mean) @ self._slopes)
-
-
-def _mean(rows: Floats, weights: Floats | None = None) -> Floats:
-    """By column, of what is there; NaN where nothing is."""
-    there = np.isfinite(rows) * (1.0 if weights is None else weights[:, None])
-    with np.errstate(invalid="ignore"):
-        return np.asarray((np.nan_to_num(rows) * there).sum(axis=0) / there.sum(axis=0))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from search.config import StudyConfig
+from search.config import BLANK, StudyConfig
 from spaces import Value
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Method:
         if setting == "judge":
             return self.scheduler != "none"
         if setting == "start":
-            return self.searcher not in ("random", "grid", "recorded")
+            return self.searcher not in {*BLANK, "recorded"}
         if setting == "startup":
             return self.searcher in _MODELS
         return setting == "searcher" or self.scheduler != "none"
@@ -144,7 +144,7 @@ def make_search(
     import numpy as np
 
     from search.forecast import Forecast, Trainings
-    from search.plan import PORTFOLIO
+    from search.plan import portfolio_size
     from search.points import Point
     from search.prior import portfolio, recorded_trainings
     from search.proposals import Proposals
@@ -159,9 +159,8 @@ def make_search(
         trials = min(trials, len(points))
     table = getattr(problem, "table", None)
     if table is not None and method.matters("start") and method.start == "prior":
-        count = min(PORTFOLIO, trials // 4)
-        known = portfolio(problem.space, count, table.model, problem.objectives, besides=table.task)
-        points += [Point(f"recorded {place}", params) for place, params in enumerate(known)]
+        count = portfolio_size(trials)
+        points += portfolio(problem.space, count, table.model, problem.objectives, besides=table.task)
     trainings = Trainings(problem.space, problem.metrics, len(problem.objectives), problem.epochs)
     recorded = (
         recorded_trainings(table.model, problem.objectives, besides=table.task)

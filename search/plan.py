@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from search.config import ConfigError, StudyConfig
+from search.config import BLANK, ConfigError, StudyConfig
 from search.machine import Machine
 from search.points import Point, read_points
 from search.stopping import Stopper, default_grace, make_stopper
@@ -18,8 +18,7 @@ from spaces.grid import grid
 MOST_GRID_POINTS = 10_000
 """Of a grid search: beyond that nobody waits for its end."""
 
-PORTFOLIO = 8
-"""Configurations of recorded trainings to begin a search with, unless they were more than a quarter of it."""
+_PORTFOLIO = 8
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,8 @@ class Plan:
     @property
     def recorded(self) -> int:
         """Configurations of recorded trainings that the search begins with, at most."""
-        learns = self.config.searcher not in ("random", "grid")
-        return min(PORTFOLIO, self.trials // 4) if self.config.prior and learns else 0
+        config = self.config
+        return portfolio_size(self.trials) if config.prior and config.searcher not in BLANK else 0
 
     @property
     def confirmations(self) -> int:
@@ -118,6 +117,11 @@ class Plan:
             grace=self.grace,
             smoothing=config.smoothing,
         )
+
+
+def portfolio_size(trials: int) -> int:
+    """Recorded configurations to begin a search of so many trials with: never more than a quarter."""
+    return min(_PORTFOLIO, trials // 4)
 
 
 def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) -> Plan:

@@ -10,7 +10,8 @@ import results
 from results.pareto import hypervolume
 from search.coordinates import coordinates
 from search.forecast import Trainings
-from search.ridge import Floats, Ridge
+from search.points import Point
+from search.ridge import Floats, Ridge, column_means
 from search.tables import Table, read_table
 from spaces import Space, Value
 
@@ -44,7 +45,7 @@ def portfolio(
     objectives: Sequence[str],
     *,
     besides: tuple[str, int] | None = None,
-) -> list[dict[str, Value]]:
+) -> list[Point]:
     """Recorded configurations that complement each other, to begin a search with.
 
     How a configuration ranks among those of its task is told from its parameters, by a linear function of all tasks
@@ -56,10 +57,12 @@ def portfolio(
     space
         Of the study; parameters that a task held constant are left open.
     count
-        How many; fewer where there are not so many.
+        How many; fewer where no other adds anything.
     model, objectives, besides
         As of `recorded_trainings`.
     """
+    if not count:
+        return []
     rows, targets = list[Floats](), list[Floats]()
     candidates: list[Mapping[str, Value]] = []
     for table in _tables(model, objectives, besides):
@@ -67,7 +70,7 @@ def portfolio(
         finals = np.array([curve.final for _, curve in table.configurations])
         finals[[curve.fails for _, curve in table.configurations]] = np.inf
         ranks = (finals[:, None] > finals).mean(axis=1) + (finals[:, None] == finals).mean(axis=1) / 2
-        rows.append(np.nan_to_num(places - _mean(places)))
+        rows.append(np.nan_to_num(places - column_means(places)))
         targets.append(ranks - ranks.mean(axis=0))
         candidates += [_open(params, table.space) for params, _ in table.configurations]
     fitting = [at for at, params in enumerate(candidates) if params and _allows(space, params)]
@@ -75,23 +78,20 @@ def portfolio(
         return []
     ridge = Ridge(np.concatenate(rows), np.concatenate(targets))
     draws = np.concatenate(rows)[fitting] @ ridge.drawn(_DRAWS, np.random.default_rng(0))
-    chosen: list[int] = []
-    for _ in range(min(count, len(fitting))):
-        worth = [_worth(draws, [*chosen, at]) for at in range(len(fitting))]
-        chosen.append(int(np.argmax(worth)))
-    return [dict(candidates[fitting[at]]) for at in chosen]
-
-
-def _worth(draws: Floats, chosen: Sequence[int]) -> float:
-    """What configurations are worth together: the hypervolume below the worst, in the mean over the draws."""
     worst = draws.max(axis=1)
-    return float(np.mean([hypervolume(one[chosen], bound) for one, bound in zip(draws, worst, strict=True)]))
 
+    def worth(together: Sequence[int]) -> float:
+        volumes = [hypervolume(one[together], bound) for one, bound in zip(draws, worst, strict=True)]
+        return float(np.mean(volumes))
 
-def _mean(places: Floats) -> Floats:
-    """By column, of what is there; 0 where nothing is."""
-    there = np.isfinite(places)
-    return np.asarray(np.nan_to_num(places).sum(axis=0) / np.maximum(there.sum(axis=0), 1))
+    chosen, reached = list[int](), 0.0
+    while len(chosen) < count:
+        most, best = max((worth([*chosen, at]), at) for at in range(len(fitting)))
+        if most <= reached:
+            break
+        chosen.append(best)
+        reached = most
+    return [Point(f"recorded {place}", candidates[fitting[at]]) for place, at in enumerate(chosen, 1)]
 
 
 def _open(params: Mapping[str, Value], space: Space) -> dict[str, Value]:

@@ -13,6 +13,13 @@ _CONSTANT = 1e-9
 _PENALTIES = np.logspace(-1, 4, 26)
 
 
+def column_means(rows: Floats, weights: Floats | None = None) -> Floats:
+    """By column, of what is there, with the rows' weights; NaN where nothing is."""
+    there = np.isfinite(rows) * (1.0 if weights is None else weights[:, None])
+    with np.errstate(invalid="ignore"):
+        return np.asarray((np.nan_to_num(rows) * there).sum(axis=0) / there.sum(axis=0))
+
+
 class Ridge:
     """The slopes of a linear function through the origin.
 

@@ -47,8 +47,23 @@ def mobilenet_weights():
     return _shared("weights/mobilenet_v2_no_top.weights.h5")
 
 
-def _random_vgg(architecture, folder):
-    """Save a VGG without top, drawn after He et al. 2015, so that the signal keeps its size from layer to layer."""
+@pytest.fixture(scope="session")
+def save_weights():
+    """Write a network's weights in Keras 3's format, and give the file back."""
+
+    def save(network, path):
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "__array__ implementation", DeprecationWarning
+            )  # Keras 3.15 on NumPy 2
+            network.save_weights(path)
+        return path
+
+    return save
+
+
+def _random_vgg(architecture):
+    """A VGG without top, drawn after He et al. 2015, so that the signal keeps its size from layer to layer."""
     import keras
 
     network = getattr(keras.applications, architecture)(
@@ -63,25 +78,19 @@ def _random_vgg(architecture, folder):
             for weight in network.get_weights()
         ]
     )
-    path = folder / f"{network.name}.weights.h5"
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "__array__ implementation", DeprecationWarning
-        )  # Keras 3.15 on NumPy 2
-        network.save_weights(path)
-    return path
+    return network
 
 
 @pytest.fixture(scope="session")
-def vgg16_weights(tmp_path_factory):
+def vgg16_weights(tmp_path_factory, save_weights):
     """Random weights of VGG16 without top, in Keras 3's format."""
-    return _random_vgg("VGG16", tmp_path_factory.mktemp("weights"))
+    return save_weights(_random_vgg("VGG16"), tmp_path_factory.mktemp("weights") / "vgg16.weights.h5")
 
 
 @pytest.fixture(scope="session")
-def vgg19_weights(tmp_path_factory):
+def vgg19_weights(tmp_path_factory, save_weights):
     """Random weights of VGG19 without top, in Keras 3's format."""
-    return _random_vgg("VGG19", tmp_path_factory.mktemp("weights"))
+    return save_weights(_random_vgg("VGG19"), tmp_path_factory.mktemp("weights") / "vgg19.weights.h5")
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,16 @@ import pytest
 
 from results.store import StudyFolder, read_epochs, read_trials
 from search import prior
-from search.prior import portfolio, recorded_trainings
+from search.prior import recorded_trainings
 from spaces import fix, space_of
 
 BOTH = ("val_delta_e", "val_swd")
 SPACE = space_of("pix2pix", 32, ("unet", "mobilenetv2"))
+
+
+def portfolio(*arguments):
+    """The parameters alone."""
+    return [point.params for point in prior.portfolio(*arguments)]
 
 
 @pytest.fixture
@@ -54,6 +59,13 @@ def test_with_two_objectives_they_are_trade_offs(tables):
     chosen = sorted(params["lambda"] for params in portfolio(SPACE, 3, "pix2pix", BOTH))
     # Three points of a straight front have most below them at its quarters: 32, 100 and 316.
     assert chosen == pytest.approx([10**1.5, 100, 10**2.5], rel=0.3)
+
+
+def test_what_adds_nothing_is_not_chosen_and_nothing_twice():
+    # Of the autoencoder's few recorded trainings less than eight are the best in any draw.
+    chosen = portfolio(space_of("cnn", 32, ()), 8, "cnn", ("val_swd",))
+    assert 1 < len(chosen) < 8
+    assert len({tuple(params.items()) for params in chosen}) == len(chosen)
 
 
 def test_only_what_the_study_may_train_is_chosen_and_what_a_recording_held_is_left_open():

@@ -1,6 +1,5 @@
 """A pack small enough to train on in a test, and the weights of a MobileNetV2 that no download is needed for."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from trainables.data.pack import Pack
 from trainables.loop import forget_loops
 
 MakePack = Callable[..., Pack]
+SaveWeights = Callable[[keras.Model, Path], Path]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,11 +82,7 @@ def mobilenet() -> keras.Model:
 
 
 @pytest.fixture(scope="session")
-def weights_file(mobilenet: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5"
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "__array__ implementation", DeprecationWarning
-        )  # Keras 3.15 on NumPy 2
-        mobilenet.save_weights(path)
-    return path
+def weights_file(
+    mobilenet: keras.Model, save_weights: SaveWeights, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    return save_weights(mobilenet, tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5")

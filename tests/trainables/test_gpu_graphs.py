@@ -79,11 +79,11 @@ def graphs_of_this_process():
     Tracing runs nothing. A colorizer, which one user calls for one photo wherever it is, is none of them.
     """
     found = [one for one in gc.get_objects() if isinstance(one, Function)]
-    modules = [one.python_function.__module__ for one in found]
     found = [
         one
-        for one, module in zip(found, modules, strict=True)
-        if module.startswith("trainables.") and module != "trainables.colorizer"
+        for one in found
+        if (module := one.python_function.__module__).startswith("trainables.")
+        and module != "trainables.colorizer"
     ]
     for one in found:
         if one.input_signature:

@@ -18,18 +18,10 @@ import pytest
 from trainables.models import pretrained
 from trainables.models.pretrained import MOBILENETV2, VGG, Network, WeightsError, load, resolve
 
+SaveWeights = Callable[[keras.Model, Path], Path]
 REPOSITORY = Path(__file__).resolve().parents[3]
 NEEDED = "the encoder needs the weights of MobileNetV2 (width 1.0, include_top=False)"
 REMEDY = "save them with model.save_weights('NAME.weights.h5'), or take imagenet or none."
-
-
-def saved(model: keras.Model, path: Path) -> Path:
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "__array__ implementation", DeprecationWarning
-        )  # Keras 3.15 on NumPy 2
-        model.save_weights(path)
-    return path
 
 
 def test_none_is_no_file() -> None:
@@ -59,17 +51,17 @@ def test_a_missing_file_and_one_of_another_kind_are_named_with_the_rule_and_the_
     assert str(error.value) == f"{other} does not end in .h5, but {NEEDED} in such a file: {REMEDY}"
 
 
-def _narrow(folder: Path, _: Path) -> Path:
+def _narrow(folder: Path, _: Path, save: SaveWeights) -> Path:
     model = keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, include_top=False, weights=None)
-    return saved(model, folder / "narrow.weights.h5")
+    return save(model, folder / "narrow.weights.h5")
 
 
-def _another_network(folder: Path, _: Path) -> Path:
+def _another_network(folder: Path, _: Path, save: SaveWeights) -> Path:
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.Dense(2)])
-    return saved(model, folder / "other.weights.h5")
+    return save(model, folder / "other.weights.h5")
 
 
-def _cut_out(folder: Path, legacy: Path) -> Path:
+def _cut_out(folder: Path, legacy: Path, save: SaveWeights) -> Path:
     """A file in the older format that lacks the layers from the 100th on."""
     path = folder / "part.h5"
     path.write_bytes(legacy.read_bytes())
@@ -78,7 +70,7 @@ def _cut_out(folder: Path, legacy: Path) -> Path:
     return path
 
 
-def _named_but_absent(folder: Path, legacy: Path) -> Path:
+def _named_but_absent(folder: Path, legacy: Path, save: SaveWeights) -> Path:
     """A file in the older format that names all its layers, and lacks one."""
     path = folder / "named.h5"
     path.write_bytes(legacy.read_bytes())
@@ -87,7 +79,7 @@ def _named_but_absent(folder: Path, legacy: Path) -> Path:
     return path
 
 
-def _empty_hdf5(folder: Path, _: Path) -> Path:
+def _empty_hdf5(folder: Path, _: Path, save: SaveWeights) -> Path:
     path = folder / "empty.h5"
     h5py.File(path, "w").close()
     return path
@@ -95,9 +87,12 @@ def _empty_hdf5(folder: Path, _: Path) -> Path:
 
 @pytest.mark.parametrize("make", [_narrow, _another_network, _cut_out, _named_but_absent, _empty_hdf5])
 def test_weights_of_another_network_are_refused(
-    make: Callable[[Path, Path], Path], tmp_path: Path, legacy_file: Path
+    make: Callable[[Path, Path, SaveWeights], Path],
+    tmp_path: Path,
+    legacy_file: Path,
+    save_weights: SaveWeights,
 ) -> None:
-    path = make(tmp_path, legacy_file)
+    path = make(tmp_path, legacy_file, save_weights)
 
     with pytest.raises(WeightsError) as error:
         resolve(MOBILENETV2, str(path))
@@ -356,8 +351,10 @@ def test_the_command_prints_an_empty_line_for_none() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
 
 
-def test_the_command_says_in_one_line_what_is_wrong_with_a_file_that_it_had_to_load(tmp_path: Path) -> None:
-    done = command("mobilenetv2", str(_empty_hdf5(tmp_path, tmp_path)))
+def test_the_command_says_in_one_line_what_is_wrong_with_a_file_that_it_had_to_load(
+    tmp_path: Path, save_weights: SaveWeights
+) -> None:
+    done = command("mobilenetv2", str(_empty_hdf5(tmp_path, tmp_path, save_weights)))
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"{tmp_path / 'empty.h5'} holds something else, but {NEEDED}: {REMEDY}\n"
