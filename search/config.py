@@ -26,7 +26,6 @@ _LEAST = {
     "concurrency": 1,
     "eta": 2,
     "grace": 1,
-    "smoothing": 1,
     "startup": 1,
     "confirm": 1,
     "finalists": 1,
@@ -103,9 +102,6 @@ class StudyConfig:
 
     grace: Open[int] = None
     """Epochs that every trial has before it can be stopped. By default an eighth of all."""
-
-    smoothing: int = 1
-    """Epochs over which the median is taken when trials are compared at a rung."""
 
     searcher: Literal["tpe", "random", "gp", "cmaes", "nsga2", "grid"] = "tpe"
     """How trials are proposed: tpe (Tree-structured Parzen Estimator), random, gp (Gaussian process), cmaes (an
@@ -235,6 +231,8 @@ class StudyConfig:
         ConfigError
             A field or scheduler that this version does not know.
         """
+        # Once there were medians of so many epochs; of one, they are the values themselves.
+        record = {name: value for name, value in record.items() if (name, value) != ("smoothing", 1)}
         known = {item.name for item in fields(cls)}
         unknown = sorted(set(record) - known)
         if unknown:

@@ -31,7 +31,6 @@ _SETTINGS = {
     "searcher": "",
     "eta": "η ",
     "grace": "grace ",
-    "smoothing": "smooth ",
     "startup": "start ",
     "judge": "",
     "start": "",
@@ -51,7 +50,6 @@ class Method:
     searcher: SearcherName = StudyConfig.searcher
     eta: int = StudyConfig.eta
     grace: int | None = None
-    smoothing: int = StudyConfig.smoothing
     startup: int = StudyConfig.startup
     judge: Judging = "value"
     start: Literal["prior", "blank"] = "prior"
@@ -90,11 +88,10 @@ def methods(
     searchers: Sequence[SearcherName],
     eta: Sequence[int],
     grace: Sequence[int | None],
-    smoothing: Sequence[int],
     startup: Sequence[int],
 ) -> list[Method]:
     """All combinations, each once: what does not matter to a method makes no variant of it."""
-    combinations = itertools.product(schedulers, searchers, eta, grace, smoothing, startup)
+    combinations = itertools.product(schedulers, searchers, eta, grace, startup)
     return list(dict.fromkeys(Method(*combination).essence() for combination in combinations))
 
 
@@ -192,7 +189,6 @@ def make_search(
             epochs=problem.epochs,
             eta=method.eta,
             grace=method.grace or default_grace(problem.epochs),
-            smoothing=method.smoothing,
             judge=forecast,
         ),
         problem.objectives,

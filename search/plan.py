@@ -115,7 +115,6 @@ class Plan:
             epochs=self.epochs,
             eta=config.eta,
             grace=self.grace,
-            smoothing=config.smoothing,
         )
 
 

@@ -11,9 +11,9 @@ from search.rungs import Curves, Decision, Judge, Rung, is_finite
 class Promotion:
     """ASHA (Li et al. 2020, algorithm 2), with several objectives MO-ASHA (Schmucker et al. 2021)."""
 
-    def __init__(self, rungs: Sequence[int], eta: int, smoothing: int, judge: Judge | None) -> None:
+    def __init__(self, rungs: Sequence[int], eta: int, judge: Judge | None) -> None:
         self._eta = eta
-        self._curves = Curves(smoothing)
+        self._curves = Curves()
         self._rungs = {epoch: Rung(epoch, judge or self._curves) for epoch in rungs}
         self._failed: set[int] = set()
 

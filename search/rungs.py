@@ -2,9 +2,8 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum
-from statistics import median
 from typing import Protocol
 
 import numpy as np
@@ -38,16 +37,9 @@ class Judge(Protocol):
 
 
 class Curves:
-    """The values of every trial's epochs; by themselves, a `Judge`.
+    """The values of every trial's epochs; by themselves, a `Judge`."""
 
-    Parameters
-    ----------
-    window
-        A trial is judged by the median, objective by objective, of its last so many recorded epochs up to the rung.
-    """
-
-    def __init__(self, window: int) -> None:
-        self._window = window
+    def __init__(self) -> None:
         self._curves: defaultdict[int, dict[int, Vector]] = defaultdict(dict)
         self._last: dict[int, int] = {}
         self.version = 0
@@ -64,14 +56,8 @@ class Curves:
         self.version += 1
 
     def expected(self, trials: Sequence[int], epoch: int) -> list[Vector]:
-        """The medians of their last epochs up to this one."""
-        return [self._median(self._curves[trial], epoch) for trial in trials]
-
-    def _median(self, curve: Mapping[int, Vector], epoch: int) -> Vector:
-        if self._window == 1:
-            return curve[epoch]
-        epochs = sorted(earlier for earlier in curve if earlier <= epoch)[-self._window :]
-        return tuple(map(median, zip(*(curve[epoch] for epoch in epochs), strict=True)))
+        """Their values at the epoch."""
+        return [self._curves[trial][epoch] for trial in trials]
 
 
 class Rung:

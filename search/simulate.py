@@ -34,7 +34,7 @@ FULL_TRIALS, ROUNDS = 100, 3
 """Full-length trials that the default worker time pays for: so many, or so many on each worker where that is more."""
 UNLIMITED = 10**9
 INTERRUPTED = 130
-_LEAST = {"workers": 1, "seeds": 1, "trials": 1, "eta": 2, "grace": 1, "smoothing": 1, "startup": 1}
+_LEAST = {"workers": 1, "seeds": 1, "trials": 1, "eta": 2, "grace": 1, "startup": 1}
 _WORTH_A_PROCESS = 8
 """Studies that repay the seconds in which a process loads Ray."""
 
@@ -77,9 +77,6 @@ class Command:
 
     grace: tuple[int, ...] = ()
     """Epochs before a trial can be stopped. By default as in a study of as many epochs."""
-
-    smoothing: tuple[int, ...] = (Method.smoothing,)
-    """Epochs over which trials are compared at a rung."""
 
     startup: tuple[int, ...] = (Method.startup,)
     """Trials before tpe, gp and cmaes have a say."""
@@ -157,7 +154,6 @@ def make_tasks(command: Command, problems: Sequence[Problem]) -> list[Task]:
         searchers=command.searcher,
         eta=command.eta,
         grace=command.grace or (None,),
-        smoothing=command.smoothing,
         startup=command.startup,
     )
     for problem in problems:
@@ -223,7 +219,7 @@ def _check_command(command: Command) -> None:
         for value in values if isinstance(values, tuple) else (values,):
             if value is not None and value < least:
                 raise ConfigError(f"{flag(name)} is {value}, but must be {least} or more.")
-    for name in ("scheduler", "searcher", "workers", "eta", "smoothing", "startup"):
+    for name in ("scheduler", "searcher", "workers", "eta", "startup"):
         if not getattr(command, name):
             raise ConfigError(f"{flag(name)} is empty, but must name one or more.")
     if command.worker_hours is not None and not 0 < command.worker_hours < math.inf:

@@ -3,9 +3,8 @@
 Every policy is a function of what was reported. A study's record, entered in the order of time, brings it to where it
 was; there is nothing else to save. All objectives are minimised.
 
-Rungs are `grace`, `grace * eta`, `grace * eta ** 2`, and so on below a trial's last epoch. At a rung a trial has
-one value an objective: the median of its last `smoothing` recorded epochs up to the rung; with 1, the rung's own.
-Single epochs of a GAN are noisy, and a rung would see that noise.
+Rungs are `grace`, `grace * eta`, `grace * eta ** 2`, and so on below a trial's last epoch. At a rung a trial is worth
+what it reported there; medians of its last epochs tell less of its end (see `results/evidence`).
 
 `none`
     Trials end early by failing alone.
@@ -82,7 +81,7 @@ class Stopper(Protocol):
 
 
 def make_stopper(
-    kind: Scheduler, *, epochs: int, eta: int, grace: int, smoothing: int, judge: Judge | None = None
+    kind: Scheduler, *, epochs: int, eta: int, grace: int, judge: Judge | None = None
 ) -> Stopper:
     """Make a policy.
 
@@ -96,8 +95,6 @@ def make_stopper(
         One trial in so many goes on at a rung; at least 2.
     grace
         The lowest rung; at least 1.
-    smoothing
-        Epochs that a value at a rung is the median of; at least 1.
     judge
         Says what trials are worth at a rung; by default the value there.
     """
@@ -106,7 +103,7 @@ def make_stopper(
     while epoch < epochs and kind != "none":
         rungs.append(epoch)
         epoch *= eta
-    return (Promotion if kind == "asha-promote" else Halving)(rungs, eta, smoothing, judge)
+    return (Promotion if kind == "asha-promote" else Halving)(rungs, eta, judge)
 
 
 def default_grace(epochs: int) -> int:
@@ -117,9 +114,9 @@ def default_grace(epochs: int) -> int:
 class Halving:
     """Successive halving that stops trials."""
 
-    def __init__(self, rungs: Sequence[int], eta: int, smoothing: int, judge: Judge | None) -> None:
+    def __init__(self, rungs: Sequence[int], eta: int, judge: Judge | None) -> None:
         self._eta = eta
-        self._curves = Curves(smoothing)
+        self._curves = Curves()
         self._rungs = {epoch: Rung(epoch, judge or self._curves) for epoch in rungs}
 
     @property

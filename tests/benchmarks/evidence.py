@@ -1,10 +1,10 @@
 """The evidence for the search's defaults: how much sooner they come near the best than random search and Tune.
 
-    python tests/benchmarks/evidence.py [--seeds 30] [--workers 8] [--method asha,tpe,3,auto,1,10,value,prior ...]
+    python tests/benchmarks/evidence.py [--seeds 30] [--workers 8] [--method asha,tpe,3,auto,10,value,prior ...]
 
 Simulates, with `search.simulate`, on the recorded tables in results/evidence and on Hartmann functions: random
 search without early stopping, Tune's `OptunaSearch` with `AsyncHyperBandScheduler`, and each `--method` (scheduler,
-searcher, eta, grace or auto, smoothing, startup, judge, start; by default the search's defaults). What a method knows
+searcher, eta, grace or auto, startup, judge, start; by default the search's defaults). What a method knows
 before it starts is from the recorded tables of other data or image sizes. A study has found what it has trained to
 its end, each training worth the median of its last quarter of epochs. Prints each table's median time until that is,
 for good, within 5 % of all that random search found on the same seed (of several objectives in hypervolume), and the
@@ -83,9 +83,9 @@ def main() -> None:
 
 def parse(text: str) -> Method:
     """A method as typed."""
-    scheduler, searcher, eta, grace, smoothing, startup, judge, start = text.split(",")
+    scheduler, searcher, eta, grace, startup, judge, start = text.split(",")
     own = None if grace == "auto" else int(grace)
-    numbers = int(eta), own, int(smoothing), int(startup)
+    numbers = int(eta), own, int(startup)
     return Method(scheduler, searcher, *numbers, judge, start)  # type: ignore[arg-type]
 
 
@@ -133,8 +133,7 @@ def label(method: Method) -> str:
     """A method in a line."""
     return (
         f"{method.scheduler} {method.searcher} eta {method.eta} grace {method.grace or 'auto'}"
-        f" smoothing {method.smoothing} startup {method.startup} {method.judge}"
-        f" {method.start}"
+        f" startup {method.startup} {method.judge} {method.start}"
     )
 
 

@@ -357,6 +357,13 @@ def test_a_record_of_before_there_were_confirmations_is_read():
     assert StudyConfig.from_record(record) == StudyConfig(model="cnn", trials=7)
 
 
+def test_a_record_of_when_trials_could_be_judged_by_medians_is_read_unless_they_were():
+    record = StudyConfig(model="cnn").to_record() | {"smoothing": 1}
+    assert StudyConfig.from_record(record) == StudyConfig(model="cnn")
+    with pytest.raises(ConfigError, match="recorded with smoothing, which this version does not know"):
+        StudyConfig.from_record(record | {"smoothing": 3})
+
+
 def test_a_record_of_another_version_is_refused_by_the_name_of_what_is_new():
     record = StudyConfig(model="cnn").to_record() | {"colour_space": "oklab"}
     with pytest.raises(ConfigError, match="colour_space, which this version does not know"):

@@ -81,7 +81,7 @@ class Study:
             self.trial_row(number, state.name, reason=reason)
 
     def take_up(self, kind="asha", epochs=EPOCHS):
-        self.stopper = make_stopper(kind, epochs=epochs, eta=2, grace=1, smoothing=1)
+        self.stopper = make_stopper(kind, epochs=epochs, eta=2, grace=1)
         journal = Journal(self.folder.journal, "birds", PAIR)
         return take_up(journal, StudyWriter(self.folder.path), self.stopper, SPACE, PAIR, epochs, SEED)
 

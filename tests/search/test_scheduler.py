@@ -52,7 +52,7 @@ class Session:
         concurrency=9,
         on_failure=lambda trial: False,
     ):
-        self.stopper = make_stopper(kind, epochs=4, eta=eta, grace=1, smoothing=1)
+        self.stopper = make_stopper(kind, epochs=4, eta=eta, grace=1)
         for epoch in recorded:
             self.stopper.record(*epoch)
         for number in ended:

@@ -83,7 +83,7 @@ def make_trainable(tune):
 
 
 def run(tune, folder, numbers, recorded=(), stop=None):
-    stopper = make_stopper("asha-promote", epochs=4, eta=2, grace=1, smoothing=1)
+    stopper = make_stopper("asha-promote", epochs=4, eta=2, grace=1)
     for epoch in recorded:
         stopper.record(*epoch)
     searcher = Numbers(folder, numbers, {number for number in numbers if stopper.is_paused(number)})

@@ -118,7 +118,6 @@ def test_what_does_not_matter_to_a_method_makes_no_variant_of_it():
         searchers=("tpe", "random"),
         eta=(2, 3),
         grace=(1,),
-        smoothing=(1,),
         startup=(6, 10),
     )
     assert list(labels(compared).values()) == [

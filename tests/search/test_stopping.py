@@ -14,8 +14,8 @@ GO_ON, STOP, PAUSE = Decision
 KINDS = ("none", "asha", "asha-promote")
 
 
-def make(kind, *, epochs=27, eta=3, grace=1, smoothing=1):
-    return make_stopper(kind, epochs=epochs, eta=eta, grace=grace, smoothing=smoothing)
+def make(kind, *, epochs=27, eta=3, grace=1):
+    return make_stopper(kind, epochs=epochs, eta=eta, grace=grace)
 
 
 def decisions(stopper, values, epoch=1):
@@ -106,16 +106,15 @@ def test_a_value_that_is_not_finite_stops_a_trial_at_any_epoch(kind, values):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("objectives", [1, 2, 3])
-@pytest.mark.parametrize("smoothing", [1, 3])
-def test_a_policy_rebuilt_from_the_record_decides_as_the_live_one(kind, objectives, smoothing):
+def test_a_policy_rebuilt_from_the_record_decides_as_the_live_one(kind, objectives):
     for seed in range(4):
         curve = noisy(objectives, seed)
-        study = Study(make(kind, smoothing=smoothing), 60, curve, seed=seed)
+        study = Study(make(kind), 60, curve, seed=seed)
         for _ in range(30 + 40 * seed):
             study.step()
         while not study.is_settled and study.step():
             pass
-        live, rebuilt = study.stopper, make(kind, smoothing=smoothing)
+        live, rebuilt = study.stopper, make(kind)
         for entry in study.record:
             rebuilt.record(*entry)
         twin = Study(rebuilt, 60, curve, seed=seed)
@@ -263,47 +262,6 @@ def test_objectives_of_any_scale_count_alike():
     assert stopper.report(1, 1, (1000.0, 0.0)) is GO_ON
 
 
-# Smoothing
-
-
-def test_a_trial_is_judged_by_the_median_of_its_last_epochs():
-    stopper = make("asha", grace=3, epochs=9, smoothing=3)
-    for trial in range(3):
-        for epoch in (1, 2, 3):
-            stopper.record(trial, epoch, (float(trial),))
-    # One lucky epoch at the rung, and one unlucky.
-    for epoch, value in ((1, 5.0), (2, 5.0)):
-        stopper.report(3, epoch, (value,))
-    assert stopper.report(3, 3, (-1.0,)) is STOP
-    for epoch, value in ((1, -2.0), (2, -1.0)):
-        stopper.report(4, epoch, (value,))
-    assert stopper.report(4, 3, (5.0,)) is GO_ON
-    # At the next rung the epochs before the window no longer count.
-    stopper = make("asha", grace=3, epochs=30, smoothing=3)
-    for epoch in range(1, 10):
-        stopper.record(0, epoch, (1.0,))
-        stopper.record(1, epoch, (9.0 if epoch < 8 else 0.0,))
-    assert stopper.report(0, 9, (1.0,)) is STOP
-
-
-def test_a_window_that_is_longer_than_the_curve_takes_what_there_is():
-    stopper = make("asha", grace=2, epochs=9, smoothing=5)
-    for epoch in (1, 2):
-        stopper.record(0, epoch, (3.0,))
-    stopper.report(1, 1, (1.0,))
-    # The median of 1 and 6 is 3.5, which is above 3; that of 1 and 4 is 2.5.
-    assert stopper.report(1, 2, (6.0,)) is STOP
-    assert stopper.report(1, 2, (4.0,)) is GO_ON
-
-
-def test_an_epoch_that_comes_late_changes_the_value_at_its_rung():
-    stopper = make("asha", grace=2, epochs=9, smoothing=2)
-    stopper.record(0, 2, (1.0,))
-    assert stopper.report(1, 2, (2.0,)) is STOP
-    stopper.record(0, 1, (9.0,))
-    assert stopper.report(1, 2, (2.0,)) is GO_ON
-
-
 # asha-promote
 
 
@@ -444,9 +402,9 @@ def test_with_several_objectives_a_better_level_is_promoted_first():
 def test_promotion_of_one_objective_is_that_of_the_paper(data):
     # Algorithm 2 of the paper, by sorting: of the best n / eta of a rung the best that was not promoted.
     eta, rungs, epochs = data.draw(st.integers(2, 4)), (1, 2, 4), 7
-    stopper = make_stopper("asha-promote", epochs=epochs, eta=2, grace=1, smoothing=1)
+    stopper = make_stopper("asha-promote", epochs=epochs, eta=2, grace=1)
     if eta != 2:
-        stopper = make_stopper("asha-promote", epochs=eta**2 + 1, eta=eta, grace=1, smoothing=1)
+        stopper = make_stopper("asha-promote", epochs=eta**2 + 1, eta=eta, grace=1)
         rungs, epochs = (1, eta, eta**2), eta**2 + 1
     values = {rung: {} for rung in rungs}
     promoted = {rung: set() for rung in rungs}
