@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from search.curves import Problem
     from search.virtual import VirtualCluster
 
-SchedulerName = Literal["asha", "asha-promote", "none", "stock"]
+SchedulerName = Literal["asha", "asha-promote", "none", "top-k", "stock"]
 SearcherName = Literal["tpe", "random", "gp", "cmaes", "nsga2", "grid", "recorded"]
 Judging = Literal["value", "learned", "prior"]
 """What a trial is worth at a rung: its values, or what it will come to, told from this study alone or, with recorded
@@ -43,7 +43,8 @@ class Method:
     """A search. Two that do the same are equal by their `essence`.
 
     `searcher` may be `recorded`: a table's own configurations, each once, in an order that the seed draws. `grace` is
-    by default that of a study of as many epochs. What is known of other tasks is what the search starts with.
+    by default that of a study of as many epochs. What is known of other tasks is what the search starts with. `top-k`
+    starts `eta` trials a worker and after `grace` epochs lets as many go on as there are workers.
     """
 
     scheduler: SchedulerName
@@ -148,7 +149,10 @@ def make_search(
     from search.scheduler import StudyScheduler
     from search.searcher import OptunaSearcher
     from search.stopping import default_grace, make_stopper
+    from search.top_k import TopK
 
+    if method.scheduler == "top-k":
+        trials = min(trials, method.eta * cluster.workers)
     points: list[Point] = []
     if method.searcher == "recorded":
         order = np.random.default_rng(seed).permutation(len(problem.configurations))
@@ -183,13 +187,12 @@ def make_search(
         may_start=lambda: scheduler.free_slots,
         points=points,
     )
+    grace = method.grace or default_grace(problem.epochs)
     scheduler = StudyScheduler(
-        make_stopper(
-            method.scheduler,
-            epochs=problem.epochs,
-            eta=method.eta,
-            grace=method.grace or default_grace(problem.epochs),
-            judge=forecast,
+        TopK(grace, cluster.workers)
+        if method.scheduler == "top-k"
+        else make_stopper(
+            method.scheduler, epochs=problem.epochs, eta=method.eta, grace=grace, judge=forecast
         ),
         problem.objectives,
         concurrency=lambda: cluster.workers,

@@ -51,7 +51,8 @@ class Command:
     """Folder for table.csv and regret.png."""
 
     scheduler: tuple[SchedulerName, ...] = (StudyConfig.scheduler, "none", "stock")
-    """How weak trials are stopped; stock is Tune's own scheduler with Tune's own Optuna searcher."""
+    """How weak trials are stopped; top-k trains eta trials a worker for --grace epochs, then one a worker to the end
+    (Egele et al. 2023); stock is Tune's own scheduler with Tune's own Optuna searcher."""
 
     searcher: tuple[SearcherName, ...] = ("tpe",)
     """How trials are proposed; recorded takes a table's own configurations, each once, in random order."""

@@ -220,3 +220,12 @@ def test_an_unknown_scheduler_is_refused():
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert "median" in run.stderr
+
+
+def test_top_k_trains_all_for_some_epochs_and_as_many_as_there_are_workers_to_the_end(write_table):
+    folder = write_table([({"dropout": 0.04 * at}, "COMPLETE", [5, 10 - at, 2, 10 - at]) for at in range(9)])
+    problem = open_problem(str(folder))
+    trace = study(problem, Method("top-k", "recorded", eta=4, grace=2), workers=2, trials=10**9)
+    assert (trace.trials, trace.epochs) == (8, 8 * 2 + 2 * 2)
+    # Which eight of the nine were drawn is the seed's business, but the best or the next was among them.
+    assert trace.changes[-1][1] in (0, pytest.approx(0.5))
