@@ -19,6 +19,8 @@ from cluster.pins import image_findings
 from cluster.schema import refusal
 
 _TOKEN = "~/.ray/auth_token"  # noqa: S105 -- where it lies, not what it is
+_OLDEST_DRIVER = 525
+"""Of NVIDIA's, with which TensorFlow's CUDA 12 runs."""
 _RAY_REFUSES = (
     AssertionError,
     AttributeError,
@@ -47,6 +49,7 @@ def launcher_findings(config: Mapping[str, Any], folder: Path) -> Iterator[Findi
     yield from _dashboard(complete)
     yield from _token(complete)
     yield from _images(config)
+    yield from _cuda(config)
     yield from text_findings(complete)
 
 
@@ -130,3 +133,24 @@ def _images(config: Mapping[str, Any]) -> Iterator[Finding]:
             image = within(config, *path, key)
             if image is not None:
                 yield from image_findings(place(*path, key), image)
+
+
+def _cuda(config: Mapping[str, Any]) -> Iterator[Finding]:
+    """TensorFlow computes on a GPU with CUDA's libraries and a driver for them, and does without a GPU otherwise."""
+    kinds = mapping(config, "available_node_types")
+    with_gpus = [name for name, kind in kinds.items() if within(kind, "resources", "GPU")]
+    for position, command in enumerate(items(config, "worker_setup_commands") if with_gpus else ()):
+        if re.search(r"pip install .*-e [\"']?\.(?!\[gpu)", str(command)):
+            yield Finding(
+                place("worker_setup_commands", position),
+                f"installs no CUDA, but {with_gpus[0]} has a GPU, which TensorFlow would not see: write -e '.[gpu]'.",
+            )
+    for name in with_gpus:
+        for position, disk in enumerate(items(kinds[name], "node_config", "disks")):
+            image = within(disk, "initializeParams", "sourceImage")
+            driver = re.search(r"nvidia-(\d+)$", str(image))
+            if driver and int(driver[1]) < _OLDEST_DRIVER:
+                yield Finding(
+                    place("available_node_types", name, "node_config", "disks", position),
+                    f"has the image {image}, but TensorFlow needs driver {_OLDEST_DRIVER} or newer: name another.",
+                )

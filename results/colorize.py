@@ -195,7 +195,8 @@ def main(
             raise StudyError("no photo was named: python -m results.colorize STUDY IMAGE...")
         if "tensorflow" not in sys.modules:
             # TensorFlow speaks of itself on stderr, among which a photo that was skipped would go unseen.
-            configure(os.cpu_count() or 1, gpu_share=1)
+            # On processors: a study may have the GPUs.
+            configure(os.cpu_count() or 1, gpu_share=0)
         from trainables.colorizer import Colorizer  # here, so that --help and refusals need no TensorFlow
 
         for result in colorize(Colorizer.load(weights), images, out):

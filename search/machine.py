@@ -4,18 +4,17 @@ import logging
 import math
 import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import yaml
 
 from search.config import ConfigError
+from trainables import cuda
 
 LOOK_SECONDS = 2.0
 AUTOSCALING_CONFIG = Path("~/ray_bootstrap_config.yaml")
@@ -62,10 +61,10 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """Count the processors that this process may use, and the GPUs that NVIDIA's driver lists."""
+    """Count the processors that this process may use, and the GPUs that CUDA offers it."""
     return Machine(
         cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        gpus=_nvidia_gpus(),
+        gpus=len(cuda.ask().gpus),
     )
 
 
@@ -114,12 +113,15 @@ def _together(machines: Sequence[Machine]) -> Machine:
 
 
 def on_node(node: str, function: Callable[..., object], *arguments: object) -> Any:
-    """Call a function on one node of the cluster, by Ray's name for it; the answer is to be had by `ray.get`."""
+    """Call a function on one node of the cluster, by Ray's name for it; the answer is to be had by `ray.get`.
+
+    In a process of its own, which ends with it.
+    """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     there = NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(num_cpus=0, scheduling_strategy=there)(function).remote(*arguments)
+    return ray.remote(num_cpus=0, max_calls=1, scheduling_strategy=there)(function).remote(*arguments)
 
 
 class Room:
@@ -211,11 +213,3 @@ def _answers(address: str) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def _nvidia_gpus() -> int:
-    program = which("nvidia-smi")
-    if program is None:
-        return 0
-    listing = subprocess.run([program, "-L"], capture_output=True, text=True, check=False)
-    return sum(line.startswith("GPU ") for line in listing.stdout.splitlines())

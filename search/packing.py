@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from search.machine import on_node
+from search.gpus import gpu_nodes
 from search.plan import Plan
 from spaces import Value, largest_points
+from trainables.cuda import Gpu
 from trainables.data.nearby import SharedFile, nearby
-from trainables.hardware import CONTEXT_MB, Gpu, configure, nvidia_gpus
+from trainables.hardware import CONTEXT_MB, configure
 from trainables.params import Precision
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def best_count(rates: Sequence[float]) -> int:
 
 def measure_packing(
     plan: Plan,
+    gpus: Sequence[Gpu],
     pack: SharedFile,
     encoder: SharedFile | None,
     perceptual: SharedFile | None,
@@ -100,7 +102,8 @@ def measure_packing(
 ) -> Packing:
     """Measure it on a GPU of the Ray cluster that this process is connected to, while that does nothing else.
 
-    With trials of the largest configuration of the space, on the study's data and in its precision.
+    With trials of the largest configuration of the space, on the study's data and in its precision; `gpus` are all
+    that a trial may get.
     """
     import ray
 
@@ -115,10 +118,9 @@ def measure_packing(
     )
     peak: float | None = None
     rates: list[float] = []
+    if not gpus:
+        return Packing(1, None, [], "no driver tells a GPU's memory")
     try:
-        gpus = _gpus()
-        if not gpus:
-            return Packing(1, None, [], "no driver tells a GPU's memory")
         largest, peak = _largest(measuring, largest_points(plan.space))
         most = most_that_fit(peak, gpus, _others(plan))
         while most > 1 and len(rates) < most and best_count(rates) >= len(rates):
@@ -223,28 +225,14 @@ def _together(measuring: _Measuring, point: dict[str, Value], count: int) -> flo
         remove_placement_group(group)
 
 
-def _gpus() -> list[Gpu]:
-    """The GPUs of all machines, as far as a driver lists them."""
-    import ray
-
-    answers = [on_node(node["NodeID"], nvidia_gpus) for node in _gpu_nodes()]
-    return [gpu for answer in answers for gpu in ray.get(answer)]
-
-
 def _others(plan: Plan) -> int:
     """Trials for each GPU that the study has, and that every machine has processors for."""
     asked = min(plan.config.concurrency or plan.trials, plan.trials)
     processors = [
         int(node["Resources"].get("CPU", 0) / plan.config.cpus_per_trial / node["Resources"]["GPU"])
-        for node in _gpu_nodes()
+        for node in gpu_nodes()
     ]
     return min(math.ceil(asked / plan.machine.gpus), *processors)
-
-
-def _gpu_nodes() -> list[dict[str, Any]]:
-    import ray
-
-    return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU", 0) >= 1]
 
 
 def _reason(error: BaseException) -> str:

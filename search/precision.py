@@ -3,11 +3,14 @@
 How it is measured is `trainables.precision`, what suits which device `trainables.hardware`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from search.plan import Plan
 from spaces import complete
+from trainables.cuda import Gpu
+from trainables.hardware import configure, processor_flags, suitable_precisions
 from trainables.params import Precision as PrecisionName
 
 
@@ -31,9 +34,10 @@ class Precision:
 
 
 class PrecisionCheck:
-    """The measurement in progress, in a process with a trial's share of the devices; needs Ray to be there.
+    """The measurement in progress, in a process with a trial's processors; needs Ray to be there.
 
-    It trains the first reference point, or where the study has none whatever its settings leave.
+    It trains the first reference point, or where the study has none whatever its settings leave. On GPUs their kinds
+    decide, and nothing is measured.
     """
 
     def __init__(self, plan: Plan, recorded: dict[str, Any] | None) -> None:
@@ -43,7 +47,8 @@ class PrecisionCheck:
             self._known = Precision(**recorded)
         elif asked != "auto":
             self._known = Precision(asked, {})
-        if self._known is not None:
+        self._task: Any = None
+        if self._known is not None or plan.gpus_per_trial:
             return
         import ray
 
@@ -54,7 +59,6 @@ class PrecisionCheck:
         params = {name: value for name, value in params.items() if name != "perceptual_weight"}
         task = ray.remote(
             num_cpus=plan.config.cpus_per_trial,
-            num_gpus=plan.gpus_per_trial,
             max_calls=1,  # what comes next into this process may want another number of threads
         )
         self._task = task(_measure).remote(
@@ -63,12 +67,13 @@ class PrecisionCheck:
             image_size=plan.image_size,
             batch_size=plan.config.batch_size,
             threads=plan.config.cpus_per_trial,
-            gpu_share=plan.gpus_per_trial,
         )
 
-    def finish(self) -> Precision:
-        """Wait for the outcome."""
-        if self._known is None:
+    def finish(self, gpus: Sequence[Gpu]) -> Precision:
+        """Wait for the outcome; `gpus` are all that a trial may get."""
+        if self._known is None and self._task is None:
+            self._known = Precision(suitable_precisions(gpus, frozenset())[0], {})
+        elif self._known is None:
             import ray
 
             self._known = Precision(*ray.get(self._task))
@@ -76,15 +81,12 @@ class PrecisionCheck:
 
 
 def _measure(
-    model: str, params: dict[str, Any], *, image_size: int, batch_size: int, threads: int, gpu_share: float
+    model: str, params: dict[str, Any], *, image_size: int, batch_size: int, threads: int
 ) -> tuple[PrecisionName, dict[str, float]]:
-    from trainables import hardware
-
-    gpus = hardware.nvidia_gpus() if gpu_share else ()
-    suitable = hardware.suitable_precisions(gpus, hardware.processor_flags())
+    suitable = suitable_precisions((), processor_flags())
     if len(suitable) == 1:
         return suitable[0], {}
-    hardware.configure(threads, gpu_share)
+    configure(threads, 0)
     from trainables.loop import Training
     from trainables.params import params_of
     from trainables.precision import choose

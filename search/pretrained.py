@@ -3,6 +3,7 @@
 What is checked, and how, is `trainables.models.pretrained`.
 """
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -114,6 +115,8 @@ class _Check:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
+                # A GPU's memory is the trials': TensorFlow would take all that it sees.
+                env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
             )
         )
 

@@ -19,6 +19,7 @@ from results.store import StudyError, StudyFolder, StudyWriter, read_config
 from search.admission import study_folder
 from search.baselines import Baselines, BaselineTask
 from search.config import ConfigError, StudyConfig
+from search.gpus import GpuSurvey
 from search.held_out import read_test_split
 from search.identity import check_same_files, check_same_space, record_of
 from search.live import say
@@ -121,14 +122,16 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
         with console.status("Waiting for machines"):
             provisional = _provisional(config, patience=JOIN_SECONDS if joins else 0.0)
         check_fits(provisional)
+        survey = GpuSurvey(provisional)
         precision_check = PrecisionCheck(provisional, recorded.get("precision"))
         with console.status("Preparing the data"):
             cache = config.storage / ".packs"
             report = build_pack(config.data, provisional.image_size, seed=config.seed, cache=cache)
         with console.status("Checking the pretrained weights"):
             pretrained = check.finish()
-        with console.status("Measuring the precisions"):
-            precision = precision_check.finish()
+        with console.status("Seeing to GPUs and precision"):
+            gpus = survey.finish()
+            precision = precision_check.finish(gpus)
     finally:
         check.cancel()
     if "val_kid" in config.objective and pretrained.encoder.path is None:
@@ -151,7 +154,7 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
     if plan.config.gpus_per_trial == "auto":
         with console.status("Measuring how many trials pay on one GPU"):
             packing: Packing | None = measure_packing(
-                plan, files.pack, files.encoder, files.perceptual, precision.name
+                plan, gpus, files.pack, files.encoder, files.perceptual, precision.name
             )
     else:
         known = recorded.get("packing")

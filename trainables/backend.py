@@ -10,6 +10,8 @@ from pathlib import Path
 _SPARED = ("matplotlib", "pandas", "sklearn")
 """Keras imports these wherever they are installed: to plot, to take tables, and to pass for one of their models."""
 
+_SILENT = "TF_CPP_MIN_LOG_LEVEL", "3"
+
 
 def import_backend() -> None:
     """Import TensorFlow and Keras, in two thirds of the time that they take by themselves.
@@ -19,7 +21,7 @@ def import_backend() -> None:
     if "keras" in sys.modules:
         return
     # Not even errors: the graph optimiser logs one for each shortcut that it cannot take, and what matters is raised.
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ.setdefault(*_SILENT)
     absent = [name for name in _SPARED if name not in sys.modules]
     collects = gc.isenabled()
     # Nothing of what is imported is garbage, and the collector would go through all of it again and again.
@@ -38,7 +40,14 @@ def import_backend() -> None:
 
 @contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Keep the process's stderr shut: on import, TensorFlow's C++ code writes to it before it reads its log level."""
+    """Keep the process's stderr shut: on import, TensorFlow's C++ code writes to it before it reads its log level.
+
+    Whoever has set that level to hear more does.
+    """
+    name, silent = _SILENT
+    if os.environ.get(name, silent) != silent:
+        yield
+        return
     sys.stderr.flush()
     kept = os.dup(2)
     with Path(os.devnull).open("wb") as nowhere:

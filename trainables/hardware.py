@@ -4,14 +4,18 @@
 is measured by `trainables.precision`.
 """
 
+import importlib.util
 import os
 import platform
+import re
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from trainables import cuda
 from trainables.backend import import_backend, silent_stderr
+from trainables.cuda import Cuda, Gpu
 from trainables.params import Precision
 
 CONTEXT_MB = 512
@@ -20,35 +24,89 @@ cuBLAS and XLA that are loaded into it. An estimate with room to spare, since it
 PyTorch's developers put it at about 300 MB since CUDA 11.7 loads kernels when they are needed
 (https://github.com/pytorch/pytorch/issues/107667)."""
 
+_NEEDED, _DRIVER = (12, 0), "525.60.13"
+"""The CUDA that TensorFlow's wheels need of a driver, and the first driver for Linux that has it (CUDA Toolkit's
+release notes, minor version compatibility)."""
+_WITHOUT = "or do without it: --gpus-per-trial 0 for a study, CUDA_VISIBLE_DEVICES='' for all else"
+
 
 class ShareError(ValueError):
     """A share of a GPU that holds no trial; the message names it, the rule and the remedy."""
 
 
-@dataclass(frozen=True)
-class Gpu:
-    """An NVIDIA GPU as its driver lists it."""
-
-    name: str
-    memory_mb: int
-    compute_capability: tuple[int, int]
+class GpuError(ValueError):
+    """A GPU that is there and cannot be used; the message says which, why, and the remedy."""
 
 
-def nvidia_gpus() -> tuple[Gpu, ...]:
-    """The GPUs that this process may use, asked of the driver: TensorFlow tells only once it has started."""
-    query = ["nvidia-smi", "--query-gpu=index,memory.total,compute_cap,name", "--format=csv,noheader,nounits"]
+def listed_gpus() -> tuple[str, ...]:
+    """The names of the GPUs that NVIDIA's driver lists for this machine's users, be they of use to CUDA or not."""
     try:
-        listing = subprocess.run(query, capture_output=True, text=True, check=True).stdout
-    except (FileNotFoundError, subprocess.CalledProcessError):
+        listing = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=cuda.ANSWERS_WITHIN
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
         return ()
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = []
-    for line in listing.splitlines():
-        index, memory, capability, name = (part.strip() for part in line.split(",", 3))
-        if visible is None or index in visible.split(","):
-            major, _, minor = capability.partition(".")
-            gpus.append(Gpu(name, int(memory), (int(major), int(minor))))
-    return tuple(gpus)
+    return tuple(re.findall(r"^GPU \d+: (.*?)(?: \(UUID.*)?$", listing, re.MULTILINE))
+
+
+def gpu_trouble(
+    seen: Sequence[Gpu], driver: Cuda, listed: Sequence[str], build: Mapping[str, Any], *, has_libraries: bool
+) -> str | None:
+    """Why a GPU that is there cannot be used, and the remedy; None where none is there, or all is well.
+
+    Parameters
+    ----------
+    seen
+        By TensorFlow.
+    driver, listed
+        By CUDA's driver, and by `nvidia-smi`.
+    build
+        As `tf.sysconfig.get_build_info` says it of the installed TensorFlow.
+    has_libraries
+        Whether CUDA's libraries are installed as Python packages.
+    """
+    if seen:
+        new = [_too_new(gpu, build.get("cuda_compute_capabilities", ())) for gpu in seen]
+        return next(filter(None, new), None)
+    names = [gpu.name for gpu in driver.gpus] or ([] if _hides_gpus() else [*listed])
+    if not names:
+        return None
+    if not build.get("is_cuda_build"):
+        why = f"is built without CUDA for {platform.machine()}: take a machine with an x86-64 processor"
+    elif driver.fault is not None:
+        why = f"gets no answer of NVIDIA's driver ({driver.fault}): mend it, in a container with --gpus all"
+    elif driver.version is not None and driver.version < _NEEDED:
+        has, needs = (".".join(map(str, version)) for version in (driver.version, _NEEDED))
+        why = f"needs CUDA {needs}, and the driver is one of CUDA {has}: install driver {_DRIVER} or newer"
+    elif not has_libraries:
+        why = "finds no libraries of CUDA: pip install -e '.[gpu]'"
+    else:
+        why = (
+            "cannot load CUDA's libraries: TF_CPP_MIN_LOG_LEVEL=0 python -c"
+            " 'import tensorflow as tf; tf.config.list_physical_devices()' says which"
+        )
+    return f"{' and '.join(dict.fromkeys(names))} cannot be used, for TensorFlow {why}, {_WITHOUT}."
+
+
+def _too_new(gpu: Gpu, kernels: Sequence[str]) -> str | None:
+    """Of a GPU beyond all that TensorFlow has kernels for: it would compile them anew, and fails at that.
+
+    CUDA_ERROR_INVALID_PTX, https://github.com/tensorflow/tensorflow/issues/89272.
+    """
+    newest = max(
+        (int(kernel.partition("_")[2]) // 10 for kernel in kernels), default=gpu.compute_capability[0]
+    )
+    if gpu.compute_capability[0] <= newest:
+        return None
+    return (
+        f"{gpu.name} cannot be used, for its compute capability is {'.'.join(map(str, gpu.compute_capability))},"
+        f" and this TensorFlow has kernels up to {newest}: take an older card or a newer"
+        f" TensorFlow, {_WITHOUT}."
+    )
+
+
+def _hides_gpus() -> bool:
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0].strip() in ("", "-1", "NoDevFiles")
 
 
 def processor_flags() -> frozenset[str]:
@@ -56,13 +114,17 @@ def processor_flags() -> frozenset[str]:
     return frozenset(_of_first_processor("flags").split())
 
 
-def device_name(gpu_share: float) -> str:
-    """What a trial with this share of a GPU computes on: the GPU's name as its driver gives it, or the processor's.
+def device_name() -> str:
+    """What this process computes on: the GPU as TensorFlow names it, or the processor as Linux does.
 
     Where Linux lists no model of processor, as on ARM, it is the architecture.
     """
-    gpus = nvidia_gpus() if gpu_share else ()
-    return gpus[0].name if gpus else _of_first_processor("model name") or platform.machine()
+    import tensorflow as tf
+
+    gpus = tf.config.get_visible_devices("GPU")
+    if gpus:
+        return str(tf.config.experimental.get_device_details(gpus[0])["device_name"])
+    return _of_first_processor("model name") or platform.machine()
 
 
 def _of_first_processor(key: str) -> str:
@@ -89,39 +151,38 @@ def suitable_precisions(gpus: Sequence[Gpu], flags: frozenset[str]) -> tuple[Pre
     return ("float32", "bfloat16") if flags & {"avx512_bf16", "amx_bf16"} else ("float32",)
 
 
-def gpu_memory_cap(share: float, gpus: Sequence[Gpu]) -> int | None:
-    """MiB that TensorFlow may allocate for a trial with this share of a GPU; None for a whole one or none.
+def gpu_memory_cap(share: float, memory_mb: int) -> int | None:
+    """MiB that TensorFlow may allocate for a trial with this share of a GPU of so many; None for a whole one.
 
-    From the share goes what the process takes beside that, `CONTEXT_MB`. Every GPU of a machine is taken to have as
-    much as the smallest.
+    From the share goes what the process takes beside that, `CONTEXT_MB`.
 
     Raises
     ------
     ShareError
         Nothing is left.
     """
-    if not 0 < share < 1 or not gpus:
+    if share == 1:
         return None
-    memory = min(gpu.memory_mb for gpu in gpus)
-    cap = int(share * memory) - CONTEXT_MB
+    cap = int(share * memory_mb) - CONTEXT_MB
     if cap <= 0:
         raise ShareError(
-            f"--gpus-per-trial is {share:g}, which is {share * memory:.0f} MiB of a GPU, but a process takes"
-            f" {CONTEXT_MB} before it allocates anything: take a larger share, such as {1536 / memory:.2f}."
+            f"--gpus-per-trial is {share:g}, which is {share * memory_mb:.0f} MiB of a GPU, but a process takes"
+            f" {CONTEXT_MB} before it allocates anything: take a larger share, such as {1536 / memory_mb:.2f}."
         )
     return cap
 
 
-def configure(threads: int, gpu_share: float) -> None:
-    """Hold TensorFlow to a number of threads and a share of a GPU's memory, and silence its log.
+def configure(threads: int, gpu_share: float) -> Gpu | None:
+    """Hold TensorFlow to a number of threads and a share of one GPU's memory, silence its log, and give the GPU.
 
     Parameters
     ----------
     threads
-        Threads within an operation and operations at a time. On a CPU several trials of one thread each do more
-        work together than one trial with several.
+        Threads within an operation; on a processor, operations at a time as well: there several trials of one thread
+        each do more work together than one trial with several. What a GPU computes is started by many small
+        operations, as many at a time as TensorFlow likes.
     gpu_share
-        Of each visible GPU, 0..1. A fraction is enforced by a logical device of `gpu_memory_cap`: Ray counts
+        Of the first visible GPU, 0..1. A fraction is enforced by a logical device of `gpu_memory_cap`: Ray counts
         fractions of a GPU but enforces none. With 1 TensorFlow takes all memory. With 0 the GPUs are hidden: Ray
         leaves them visible to a process that asked for none.
 
@@ -129,23 +190,46 @@ def configure(threads: int, gpu_share: float) -> None:
     ------
     RuntimeError
         TensorFlow has already started in this process.
+    GpuError
+        There is a GPU, and TensorFlow cannot use it.
     ShareError
         The share is too small.
     """
+    # As the driver and Ray number them; CUDA by itself begins with the fastest.
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     import_backend()
     import tensorflow as tf
 
     with silent_stderr():
-        gpus = tf.config.list_physical_devices("GPU")
+        devices = tf.config.list_physical_devices("GPU") if gpu_share else []
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    if not gpu_share:
-        tf.config.set_visible_devices([], "GPU")
-    cap = gpu_memory_cap(gpu_share, nvidia_gpus())
+    gpu = _usable(devices) if gpu_share else None
+    tf.config.set_visible_devices(devices[:1], "GPU")
+    if gpu is None:
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        return None
+    cap = gpu_memory_cap(gpu_share, gpu.memory_mb)
     if cap is not None:
         limit = tf.config.LogicalDeviceConfiguration(memory_limit=cap)
-        for gpu in gpus:
-            tf.config.set_logical_device_configuration(gpu, [limit])
+        tf.config.set_logical_device_configuration(devices[0], [limit])
+    return gpu
+
+
+def _usable(devices: Sequence[Any]) -> Gpu | None:
+    """The first of the GPUs that TensorFlow sees; None where there is none for it to see."""
+    import tensorflow as tf
+
+    driver = cuda.ask()
+    trouble = gpu_trouble(
+        driver.gpus[: len(devices)],
+        driver,
+        listed_gpus(),
+        tf.sysconfig.get_build_info(),
+        has_libraries=importlib.util.find_spec("nvidia") is not None,
+    )
+    if trouble is not None:
+        raise GpuError(trouble)
+    return driver.gpus[0] if devices else None
 
 
 def uses_gpu() -> bool:

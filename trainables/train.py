@@ -127,7 +127,7 @@ def _train(run: Run) -> int:
 
     from trainables import hardware
 
-    hardware.configure(len(os.sched_getaffinity(0)), 1)
+    gpu = hardware.configure(len(os.sched_getaffinity(0)), 1)
     logging.basicConfig(format="%(message)s")
     logging.getLogger("trainables").setLevel(logging.INFO)
 
@@ -144,7 +144,7 @@ def _train(run: Run) -> int:
         perceptual_weights=_perceptual_weights(run),
     )
     if run.precision == "auto":
-        suitable = hardware.suitable_precisions(hardware.nvidia_gpus(), hardware.processor_flags())
+        suitable = hardware.suitable_precisions([] if gpu is None else [gpu], hardware.processor_flags())
         choice = choose(training, run.image_size, suitable)
         training = replace(training, precision=choice.precision)
         rates = ", ".join(f"{name} {rate:.0f}" for name, rate in choice.images_per_second.items())

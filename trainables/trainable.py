@@ -98,7 +98,7 @@ class Trial(tune.Trainable):
 
         trial = TrialConfig.from_plain(config["trial"])
         hardware.configure(trial.threads, trial.gpu_share)
-        self._device = hardware.device_name(trial.gpu_share)
+        self._device = hardware.device_name()
         from trainables.loop import make_loop
 
         self._open_pack(trial)

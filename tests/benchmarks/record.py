@@ -2,8 +2,8 @@
 
     python tests/benchmarks/record.py pix2pix-32 --photos PHOTOS --encoder-weights WEIGHTS --minutes 60
 
-runs a study of random configurations that nothing stops, the reference points among them, and trains some of them on
-a second seed: a sitting begins with that once so many have ended. It ends after so many minutes; what was trained to
+runs a study of random configurations that nothing stops, the reference points among them, and trains the first of them
+on a second seed: a sitting begins with those that have ended since the one before. It ends after so many minutes; what was trained to
 its end by then is published as a study's tables, numbers only. The next sitting goes on from what is published, so it
 may be on another machine; on the same machine it goes on from the last epochs.
 """
@@ -138,16 +138,15 @@ def _repeat(folder: StudyFolder, recording: Recording) -> bool:
     trials = read_trials(folder)
     rows = trials.to_pylist()
     complete = [row for row in rows if row["role"] == "search" and row["state"] == "COMPLETE"]
-    repeated = any(row["role"] == "confirmation" for row in rows)
-    if repeated or not recording.repeated or len(complete) < recording.repeated:
-        return False
+    repeated = {row["confirms"] for row in rows if row["role"] == "confirmation"}
+    once = [row for row in complete[: recording.repeated] if row["trial"] not in repeated]
     writer = StudyWriter(folder.path)
-    for number, row in enumerate(complete[: recording.repeated], len(rows)):
+    for number, row in enumerate(once, len(rows)):
         params = {name: value for name, value in row.items() if name.startswith(PARAMS)}
         again = {"role": "confirmation", "confirms": row["trial"], "seed": row["seed"] + 1}
         writer.record_trial({"trial": number, "state": "RUNNING", "epochs": 0, **again, **params})
     writer.flush()
-    return True
+    return bool(once)
 
 
 def _take_up(settings: Settings, recording: Recording, published: Path, folder: StudyFolder) -> None:

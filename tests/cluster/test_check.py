@@ -1,8 +1,10 @@
 """Each rule of `python -m cluster.check`, seen on a good file of ours in which one thing is broken."""
 
 import json
+import re
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import ray.autoscaler
 import yaml
 
 from cluster.check import main
+from cluster.pins import pins
 
 CLUSTER = Path(__file__).resolve().parents[2] / "cluster"
 FILES = ("cluster.yaml", "gcp.yaml", "azure.yaml", "on-prem.yaml", "kuberay.yaml")
@@ -110,6 +113,15 @@ BROKEN = {
     "a mistyped key of an Azure node": (
         "azure.yaml", ((*GPU_SPOT, "node_config", "azure_arm_parameters", "osDiskSizeGB"), 200),
         "available_node_types.gpu-spot.node_config.azure_arm_parameters.osDiskSizeGB", "write osDiskSize",
+    ),
+    "GPUs without CUDA": (
+        "azure.yaml", (("worker_setup_commands", 0), "pip install -c cluster/constraints.txt -e ."),
+        "worker_setup_commands[0]", "installs no CUDA, but gpu-on-demand has a GPU",
+    ),
+    "a driver of before TensorFlow's CUDA": (
+        "gcp.yaml",
+        ((*GPU_SPOT, "node_config", "disks", 0, "initializeParams", "sourceImage"), "a/family/common-nvidia-470"),
+        "available_node_types.gpu-spot.node_config.disks[0]", "needs driver 525 or newer",
     ),
     "a mount of nothing": (
         "cluster.yaml", (("file_mounts", "/home/ray/photos"), "photos"),
@@ -265,6 +277,13 @@ BROKEN = {
         "RayCluster colorization-search: spec.rayVersion", "is 2.59.0, but constraints.txt pins 2.60.0",
     ),
 }  # fmt: skip
+
+
+def test_cudas_libraries_are_pinned_to_what_tensorflow_was_built_against():
+    asked = [re.match(r"(nvidia-[\w-]+)[^;]*>=([\d.]+)", one) for one in requires("tensorflow")]
+    least = {one[1]: one[2] for one in asked if one}
+    assert len(least) == 12
+    assert {name: pins()[name] for name in least} == least
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -1,16 +1,19 @@
+"""What a process may use of its machine, and what is said where a GPU that is there is of no use."""
+
 import os
+import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.fake_cuda import install_fake_cuda
+from trainables.cuda import Cuda, Gpu
 from trainables.hardware import (
-    Gpu,
     ShareError,
     device_name,
     gpu_memory_cap,
-    nvidia_gpus,
+    gpu_trouble,
     processor_flags,
     suitable_precisions,
 )
@@ -71,78 +74,134 @@ def test_the_devices_decide_which_precisions_suit(
     assert suitable_precisions(gpus, frozenset(flags)) == expected
 
 
-@pytest.mark.parametrize(
-    ("share", "gpus", "expected"),
-    [
-        (0.25, [A100], 10_240 - 512),
-        (0.5, [A100, T4], 7_680 - 512),
-        (1.0, [A100], None),
-        (0.0, [A100], None),
-        (0.25, [], None),
-    ],
-)
+@pytest.mark.parametrize(("share", "expected"), [(0.25, 10_240 - 512), (0.5, 20_480 - 512), (1.0, None)])
 def test_a_share_of_a_gpu_caps_its_memory_and_leaves_room_for_what_lies_beside(
-    share: float, gpus: list[Gpu], expected: int | None
+    share: float, expected: int | None
 ) -> None:
-    assert gpu_memory_cap(share, gpus) == expected
+    assert gpu_memory_cap(share, A100.memory_mb) == expected
 
 
 def test_a_share_without_room_for_a_process_is_refused() -> None:
     with pytest.raises(ShareError, match=r"--gpus-per-trial is 0.02, which is 307 MiB .* such as 0\.10\."):
-        gpu_memory_cap(0.02, [T4])
+        gpu_memory_cap(0.02, T4.memory_mb)
 
 
-HIDING = """
-from trainables import hardware
-import tensorflow as tf
-tf.config.set_visible_devices = lambda devices, kind: print("visible:", devices, kind)
-hardware.configure(1, {share})
-"""
-
-
-@pytest.mark.parametrize(("share", "said"), [(0.0, "visible: [] GPU\n"), (0.5, ""), (1.0, "")])
-def test_a_process_without_a_share_of_a_gpu_is_kept_from_all_of_them(share: float, said: str) -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", HIDING.format(share=share)], capture_output=True, text=True, check=True
+def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
     )
-    assert run.stdout == said
 
 
-@pytest.fixture
-def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand in for NVIDIA's driver, which lists an A100 and a T4."""
-    program = tmp_path / "nvidia-smi"
-    lines = ("0, 40960, 8.0, NVIDIA A100-SXM4-40GB", "1, 15360, 7.5, Tesla T4")
-    program.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines))
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+USING = """
+from trainables import hardware
+hardware.import_backend()
+import tensorflow as tf
+devices = [tf.config.PhysicalDevice(f"/physical_device:GPU:{{at}}", "GPU") for at in range({seen})]
+told = []
+tf.config.list_physical_devices = lambda kind: devices
+tf.config.set_visible_devices = lambda devices, kind: told.extend(device.name[-5:] for device in devices)
+tf.config.set_logical_device_configuration = lambda device, limits: told.append(limits[0].memory_limit)
+gpu = hardware.configure(1, {share})
+print(*told, gpu and gpu.name, tf.config.threading.get_inter_op_parallelism_threads())
+"""
+CARDS = [
+    ("NVIDIA A100-SXM4-40GB", "GPU-a", 40_960, 8, 0),
+    ("Tesla T4", "GPU-t", 15_360, 7, 5),
+    ("NVIDIA A100 MIG 1g.5gb", "MIG-m", 4_864, 8, 0),
+]
 
 
 @pytest.mark.parametrize(
-    ("visible", "expected"), [(None, (A100, T4)), ("1", (T4,)), ("0,1", (A100, T4)), ("", ())]
+    ("share", "visible", "said"),
+    [
+        (0.0, {}, "None 1"),
+        (1.0, {}, "GPU:0 NVIDIA A100-SXM4-40GB 0"),  # one of three
+        (0.25, {"CUDA_VISIBLE_DEVICES": "1"}, f"GPU:0 {15_360 // 4 - 512} Tesla T4 0"),
+        (0.25, {"CUDA_VISIBLE_DEVICES": "GPU-t"}, f"GPU:0 {15_360 // 4 - 512} Tesla T4 0"),
+        (0.5, {"CUDA_VISIBLE_DEVICES": "MIG-m"}, f"GPU:0 {4_864 // 2 - 512} NVIDIA A100 MIG 1g.5gb 0"),
+    ],
 )
-def test_gpus_are_what_the_driver_lists_and_the_process_may_use(
-    driver: None, monkeypatch: pytest.MonkeyPatch, visible: str | None, expected: tuple[Gpu, ...]
+def test_a_process_gets_its_share_of_the_first_card_that_cuda_shows_it(
+    tmp_path, monkeypatch, share, visible, said
 ) -> None:
-    if visible is not None:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert nvidia_gpus() == expected
+    install_fake_cuda(tmp_path, monkeypatch, CARDS)
+    done = run(USING.format(share=share, seen=1 if visible else 3), **visible)
+    assert (done.stdout, done.stderr) == (f"{said}\n", "")
 
 
-def test_a_device_is_the_gpu_that_a_trial_has_a_share_of_or_else_the_processor(
-    driver: None, monkeypatch: pytest.MonkeyPatch
+ASKING = "from trainables import cuda; print(cuda.ask())"
+
+
+def test_cards_are_in_the_order_in_which_ray_and_the_driver_number_them(tmp_path, monkeypatch) -> None:
+    install_fake_cuda(tmp_path, monkeypatch, CARDS[:2], version=12_080)
+    assert run(ASKING).stdout == f"{Cuda((12, 8), (A100, T4), None)}\n"
+    assert run(ASKING, CUDA_VISIBLE_DEVICES="1,0,7,0").stdout == f"{Cuda((12, 8), (T4, A100), None)}\n"
+    for hiding in ("", "-1", "GPU-x"):
+        assert run(ASKING, CUDA_VISIBLE_DEVICES=hiding).stdout == f"{Cuda((12, 8), (), None)}\n"
+
+
+def test_a_driver_that_does_not_start_or_answer_is_no_end_of_the_process(tmp_path, monkeypatch) -> None:
+    install_fake_cuda(tmp_path, monkeypatch, CARDS, fault=803)
+    assert run(ASKING).stdout == f"{Cuda((12, 4), (), 'CUDA does not start (error 803)')}\n"
+    install_fake_cuda(tmp_path, monkeypatch, CARDS, fault=-60)
+    hurried = ASKING.replace("print", "cuda.ANSWERS_WITHIN = 2.0; print")
+    assert run(hurried).stdout == f"{Cuda(None, (), 'it did not answer within 2 s')}\n"
+
+
+def test_without_a_driver_there_are_no_gpus() -> None:
+    assert run(ASKING, LD_LIBRARY_PATH="").stdout == f"{Cuda(None, (), 'there is no libcuda.so.1')}\n"
+
+
+WHEEL = {"is_cuda_build": True, "cuda_compute_capabilities": ["sm_60", "sm_89", "compute_90"]}
+B200 = Gpu("NVIDIA B200", 183_359, (10, 0))
+
+
+@pytest.mark.parametrize(
+    ("seen", "driver", "listed", "build", "has_libraries", "said"),
+    [
+        ([A100], Cuda((12, 4), (A100,), None), ["NVIDIA A100-SXM4-40GB"], WHEEL, True, None),
+        ([A100], Cuda((12, 4), (A100,), None), [], WHEEL, False, None),  # from elsewhere, as in a container
+        ([], Cuda(None, (), "there is no libcuda.so.1"), [], WHEEL, True, None),
+        ([B200], Cuda((12, 8), (B200,), None), [], WHEEL, True, "B200 .* compute capability is 10.0, .* up to 9"),
+        ([A100, B200], Cuda((12, 8), (A100, B200), None), [], WHEEL, True, "B200 cannot be used"),
+        ([], Cuda((12, 4), (L4, L4), None), [], WHEEL, False, r"^NVIDIA L4 cannot .* pip install -e '.\[gpu\]'"),
+        ([], Cuda((11, 4), (L4,), None), [], WHEEL, True, "needs CUDA 12.0, .* CUDA 11.4: install driver 525.60.13"),
+        ([], Cuda((12, 4), (L4, T4), None), [], {"is_cuda_build": False}, True, "L4 and Tesla T4 .* without CUDA"),
+        ([], Cuda(None, (), "there is no libcuda.so.1"), ["Tesla T4"], WHEEL, True, "no libcuda.so.1.*--gpus all"),
+        ([], Cuda((12, 4), (T4,), None), [], WHEEL, True, "cannot load CUDA's libraries: TF_CPP_MIN_LOG_LEVEL=0"),
+    ],
+)  # fmt: skip
+def test_a_gpu_that_tensorflow_cannot_use_is_told_with_the_reason_and_the_remedy(
+    seen, driver, listed, build, has_libraries, said, monkeypatch
 ) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    assert device_name(0.5) == "Tesla T4"
-    assert device_name(0.0) not in ("Tesla T4", "")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert device_name(0.5) == device_name(0.0)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    trouble = gpu_trouble(seen, driver, listed, build, has_libraries=has_libraries)
+    if said is None:
+        assert trouble is None
+    else:
+        assert re.search(said, trouble)
+        assert "--gpus-per-trial 0" in trouble
 
 
-def test_without_a_driver_there_are_no_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert nvidia_gpus() == ()
+@pytest.mark.parametrize("hiding", ["", "-1", "NoDevFiles"])
+def test_cards_that_were_hidden_are_not_asked_for(monkeypatch, hiding) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hiding)
+    assert gpu_trouble([], Cuda((12, 4), (), None), ["Tesla T4"], WHEEL, has_libraries=False) is None
+
+
+def test_a_process_stops_at_a_card_that_tensorflow_does_not_see(tmp_path, monkeypatch) -> None:
+    install_fake_cuda(tmp_path, monkeypatch, CARDS[:1])
+    done = run("from trainables import hardware; hardware.configure(1, 1)")
+    assert "GpuError: NVIDIA A100-SXM4-40GB cannot be used, for TensorFlow" in done.stderr
+    assert run("from trainables import hardware; hardware.configure(1, 0)").stderr == ""
+
+
+def test_a_processor_has_a_name() -> None:
+    assert device_name()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/cpuinfo")

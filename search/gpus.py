@@ -1,0 +1,62 @@
+"""The GPUs that a study's trials may get, as TensorFlow sees them: asked on each machine before the first trial."""
+
+from typing import Any
+
+from search.config import ConfigError
+from search.machine import on_node
+from search.plan import Plan
+from trainables import cuda, hardware
+from trainables.cuda import Gpu
+
+
+class GpuSurvey:
+    """The question in progress, on all machines side by side; needs Ray to be there.
+
+    Where no machine with a GPU is up yet, one is brought up by asking for it.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._answers: list[tuple[str, Any]] = []
+        if not plan.gpus_per_trial:
+            return
+        import ray
+
+        if not gpu_nodes():
+            first = ray.remote(num_cpus=plan.config.cpus_per_trial, num_gpus=plan.gpus_per_trial, max_calls=1)
+            ray.get(first(int).remote())
+        self._answers = [
+            (node["NodeManagerHostname"], on_node(node["NodeID"], _look)) for node in gpu_nodes()
+        ]
+
+    def finish(self) -> tuple[Gpu, ...]:
+        """Wait for the GPUs of all machines; none for a study without, or on made-up ones.
+
+        Raises
+        ------
+        ConfigError
+            A machine has a GPU that cannot be used; the message names both, and the remedy.
+        """
+        import ray
+
+        found: list[Gpu] = []
+        for machine, answer in self._answers:
+            gpus = ray.get(answer)
+            if isinstance(gpus, str):
+                raise ConfigError(f"on {machine}, {gpus}")
+            found += gpus
+        return tuple(found)
+
+
+def gpu_nodes() -> list[dict[str, Any]]:
+    """The machines of the cluster with GPUs, as Ray describes them."""
+    import ray
+
+    return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU", 0) >= 1]
+
+
+def _look() -> tuple[Gpu, ...] | str:
+    """The GPUs of this machine, or why they cannot be used."""
+    try:
+        return cuda.ask().gpus if hardware.configure(1, 1) else ()
+    except hardware.GpuError as error:
+        return str(error)
