@@ -3,9 +3,9 @@
     python tests/benchmarks/record.py pix2pix-32 --photos PHOTOS --encoder-weights WEIGHTS --minutes 60
 
 runs a study of random configurations that nothing stops, the reference points among them, and trains the first of
-them on a second seed: a sitting begins with those that have ended since the one before. It ends after so many minutes;
-what was trained to its end by then is published as a study's tables, numbers only. The next sitting goes on from what
-is published, so it may be on another machine; on the same machine it goes on from the last epochs.
+them on a second seed: a sitting begins with those that have ended since the one before. It ends after so many
+minutes; what was trained to its end by then is published as a study's tables, numbers only. The next sitting goes on
+from what is published, so it may be on another machine; on the same machine it goes on from the last epochs.
 """
 
 import json
