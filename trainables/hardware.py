@@ -17,6 +17,7 @@ from trainables import cuda
 from trainables.backend import import_backend, silent_stderr
 from trainables.cuda import Cuda, Gpu
 from trainables.params import Precision
+from trainables.xla import keep_programs
 
 CONTEXT_MB = 512
 """MiB of a GPU that a process takes beside what TensorFlow allocates: CUDA's context, and the kernels of cuDNN,
@@ -197,13 +198,16 @@ def configure(threads: int, gpu_share: float) -> Gpu | None:
     """
     # As the driver and Ray number them; CUDA by itself begins with the fastest.
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    driver = cuda.ask() if gpu_share else None
+    if driver is not None and driver.gpus:
+        keep_programs(driver.gpus[0].name)
     import_backend()
     import tensorflow as tf
 
     with silent_stderr():
         devices = tf.config.list_physical_devices("GPU") if gpu_share else []
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    gpu = _usable(devices) if gpu_share else None
+    gpu = None if driver is None else _usable(devices, driver)
     tf.config.set_visible_devices(devices[:1], "GPU")
     if gpu is None:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -215,11 +219,10 @@ def configure(threads: int, gpu_share: float) -> Gpu | None:
     return gpu
 
 
-def _usable(devices: Sequence[Any]) -> Gpu | None:
+def _usable(devices: Sequence[Any], driver: Cuda) -> Gpu | None:
     """The first of the GPUs that TensorFlow sees; None where there is none for it to see."""
     import tensorflow as tf
 
-    driver = cuda.ask()
     trouble = gpu_trouble(
         driver.gpus[: len(devices)],
         driver,

@@ -34,6 +34,7 @@ from trainables.features import feature_extractor
 from trainables.generator import Generator
 from trainables.metrics import Evaluator
 from trainables.params import CnnParams, Params, Precision
+from trainables.xla import compiled
 
 _STEPS_PER_CALL = 16
 """Steps between two returns to Python: some seconds on a CPU, enough to make the return's cost vanish on a GPU."""
@@ -76,6 +77,11 @@ class Training:
     precision: Precision = "float32"
 
 
+def _graph(training: Training) -> Training:
+    """The training with everything at a default that the traced graph of a step reads from a variable."""
+    return replace(training, params=training.params.graph(), seed=0, epochs=0)
+
+
 class Loop(ABC):
     """A model in training on a pack.
 
@@ -107,10 +113,7 @@ class Loop(ABC):
 
     def fits(self, training: Training, pack: Pack) -> bool:
         """Whether `restart` can take this loop to that training."""
-        mine, other = (
-            replace(each, params=each.params.graph(), seed=0, epochs=0) for each in (self.training, training)
-        )
-        return mine == other and pack.fingerprint == self.pack.fingerprint
+        return _graph(self.training) == _graph(training) and pack.fingerprint == self.pack.fingerprint
 
     def restart(self, training: Training) -> None:
         """Begin a training that `fits`, with the networks and traced functions of this one.
@@ -245,7 +248,8 @@ class Loop(ABC):
 
     def _many(self, step: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[..., tf.Tensor]:
         """A graph that runs `step` for each row of `rows`, int64 `[steps, batch]`, and stacks what it gives."""
-        one = tf.function(step, jit_compile=True, autograph=False) if hardware.uses_gpu() else step
+        depends_on = f"{_graph(self.training)} {self.pack.image_size}"
+        one = compiled(step, depends_on) if hardware.uses_gpu() else step
 
         def run(rows: tf.Tensor, first_step: tf.Tensor, augmentation: tf.Tensor) -> tf.Tensor:
             def body(i: tf.Tensor, values: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
