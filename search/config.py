@@ -138,6 +138,9 @@ class StudyConfig:
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """What the networks compute in; auto takes the fastest that suits the devices, measured before the trials."""
 
+    deterministic: bool = False
+    """Repeat trainings to the bit on GPUs too, at a price in speed; on processors they always do."""
+
     encoder_weights: str = "auto"
     """Weights of the MobileNetV2 encoder: imagenet, none, a path, or auto (imagenet where it can be had)."""
 

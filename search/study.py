@@ -248,6 +248,7 @@ def _trial(
         precision=ground.precision.name,
         threads=plan.config.cpus_per_trial,
         gpu_share=plan.gpus_per_trial,
+        deterministic=plan.config.deterministic,
         last=str(folder.last_state(number)),
         previous=str(folder.previous_state(number)),
         best=str(folder.best_weights(number)),

@@ -173,7 +173,7 @@ def gpu_memory_cap(share: float, memory_mb: int) -> int | None:
     return cap
 
 
-def configure(threads: int, gpu_share: float) -> Gpu | None:
+def configure(threads: int, gpu_share: float, *, deterministic: bool = False) -> Gpu | None:
     """Hold TensorFlow to a number of threads and a share of one GPU's memory, silence its log, and give the GPU.
 
     Parameters
@@ -186,6 +186,9 @@ def configure(threads: int, gpu_share: float) -> Gpu | None:
         Of the first visible GPU, 0..1. A fraction is enforced by a logical device of `gpu_memory_cap`: Ray counts
         fractions of a GPU but enforces none. With 1 TensorFlow takes all memory. With 0 the GPUs are hidden: Ray
         leaves them visible to a process that asked for none.
+    deterministic
+        Choose kernels on a GPU that give the same bits each time, by what TensorFlow and XLA have for that; the
+        fastest ones, chosen by timing, need not.
 
     Raises
     ------
@@ -200,13 +203,19 @@ def configure(threads: int, gpu_share: float) -> Gpu | None:
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     driver = cuda.ask() if gpu_share else None
     if driver is not None and driver.gpus:
-        keep_programs(driver.gpus[0].name)
+        keep_programs(f"{driver.gpus[0].name}{' deterministic' * deterministic}")
+    if deterministic:
+        os.environ["XLA_FLAGS"] = (
+            f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
+        )
     import_backend()
     import tensorflow as tf
 
     with silent_stderr():
         devices = tf.config.list_physical_devices("GPU") if gpu_share else []
     tf.config.threading.set_intra_op_parallelism_threads(threads)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
     gpu = None if driver is None else _usable(devices, driver)
     tf.config.set_visible_devices(devices[:1], "GPU")
     if gpu is None:

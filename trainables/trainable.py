@@ -5,9 +5,11 @@ the process which runs the search can name this class without loading it.
 """
 
 import math
+import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class OutOfMemoryError(RuntimeError):
-    """A training step needs more memory than the device, or the trial's share of it, has."""
+    """A trial needs more memory than the device, or the trial's share of it, has."""
 
     def __init__(self, batch_size: int) -> None:
         super().__init__(batch_size)
@@ -62,6 +64,7 @@ class TrialConfig:
     precision: "Precision"
     threads: int
     gpu_share: float
+    deterministic: bool
     last: str
     previous: str
     best: str
@@ -97,13 +100,14 @@ class Trial(tune.Trainable):
         from trainables import hardware
 
         trial = TrialConfig.from_plain(config["trial"])
-        hardware.configure(trial.threads, trial.gpu_share)
+        hardware.configure(trial.threads, trial.gpu_share, deterministic=trial.deterministic)
         self._device = hardware.device_name()
         from trainables.loop import make_loop
 
-        self._open_pack(trial)
-        self._loop = make_loop(_training(trial), self._pack)
-        self._go_on(trial)
+        with _names_want_of_memory(trial):
+            self._open_pack(trial)
+            self._loop = make_loop(_training(trial), self._pack)
+            self._go_on(trial)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Build another trial in the same process, with the networks that are there if they fit."""
@@ -111,31 +115,28 @@ class Trial(tune.Trainable):
 
         trial = TrialConfig.from_plain(new_config["trial"])
         training = _training(trial)
-        if trial.pack != self._trial.pack:
-            self._open_pack(trial)
-        if self._loop.fits(training, self._pack):
-            self._loop.restart(training)
-        else:
-            del self._loop
-            forget_loops()
-            self._loop = make_loop(training, self._pack)
-        self._go_on(trial)
+        with _names_want_of_memory(trial):
+            if trial.pack != self._trial.pack:
+                self._open_pack(trial)
+            if self._loop.fits(training, self._pack):
+                self._loop.restart(training)
+            else:
+                del self._loop
+                forget_loops()
+                self._loop = make_loop(training, self._pack)
+            self._go_on(trial)
         return True
 
     def step(self) -> dict[str, Any]:
         """Train and measure one epoch, and put its state, weights and strip on the storage."""
-        import tensorflow as tf
-
         if self._name is None:
             self._own()
         if self._unreported is not None:
             # The process before this one may have died between saving this epoch and reporting it.
             result, self._unreported = self._unreported, None
         else:
-            try:
+            with _names_want_of_memory(self._trial):
                 result = self._epoch()
-            except tf.errors.ResourceExhaustedError as error:
-                raise OutOfMemoryError(self._trial.batch_size) from error
         notice, self._notice = self._notice, None
         # What was saved may be the last epoch of a study that has become longer since.
         return {**result, "notice": notice, "done": result["epoch"] >= self._trial.epochs}
@@ -222,6 +223,20 @@ class Trial(tune.Trainable):
 
         sheet = strip(self._loop.pictures(self._photos), self._pack.images[self._photos])
         save_strip(sheet, Path(self._trial.samples) / f"epoch-{self._loop.epoch:03d}.png")
+
+
+@contextmanager
+def _names_want_of_memory(trial: TrialConfig) -> Iterator[None]:
+    """Tell want of memory as such, in whatever form it comes: a copy to a full GPU fails as an internal error."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, tf.errors.InternalError) as error:
+        exhausted = isinstance(error, tf.errors.ResourceExhaustedError)
+        if exhausted or re.search("Dst tensor is not initialized|out of memory", str(error), re.IGNORECASE):
+            raise OutOfMemoryError(trial.batch_size) from error
+        raise
 
 
 def _training(trial: TrialConfig) -> "Training":

@@ -54,6 +54,7 @@ def config(folder: Path, pack: SharedFile, params: dict[str, Any], threads: int 
         "precision": "bfloat16",
         "threads": threads,
         "gpu_share": 0.0,
+        "deterministic": False,
         "strip_epochs": (),
         **files,
     }

@@ -118,6 +118,7 @@ def settings(folder, pack, model="cnn", **params):
         "perceptual_weights": None,
         "threads": 1,
         "gpu_share": 0.0,
+        "deterministic": False,
         "last": str(folder / "last.safetensors"),
         "previous": str(folder / "previous.safetensors"),
         "best": str(folder / "best.safetensors"),
@@ -231,18 +232,23 @@ import json, sys
 import tensorflow as tf
 from trainables.loop import Loop
 from trainables.trainable import Trial
-trial = Trial({"trial": json.loads(sys.argv[1])})
+
+def full_gpu(*_):
+    raise tf.errors.InternalError(None, None, "Dst tensor is not initialized.")
+
 # More than any machine has: TensorFlow's own allocator refuses it. Its convolutions on a CPU do not get to refuse.
-Loop.train_epoch = lambda self: tf.zeros([2**50], tf.uint8)
-trial.train()
+full = lambda *_: tf.zeros([2**50], tf.uint8)
+setattr(Loop, sys.argv[2], full if sys.argv[3] == "full" else full_gpu)
+Trial({"trial": json.loads(sys.argv[1])}).train()
 """
 
 
 @pytest.mark.slow
-def test_a_step_out_of_memory_fails_with_the_batch_size_and_the_remedy(pack, tmp_path):
+@pytest.mark.parametrize("where", [("train_epoch", "full"), ("evaluate", "full_gpu"), ("_many", "full")])
+def test_out_of_memory_anywhere_is_told_with_the_batch_size_and_the_remedy(pack, tmp_path, where):
     config = json.dumps(settings(tmp_path, pack))
     process = subprocess.run(
-        [sys.executable, "-c", OUT_OF_MEMORY, config],
+        [sys.executable, "-c", OUT_OF_MEMORY, config, *where],
         capture_output=True,
         text=True,
         check=False,
@@ -250,6 +256,14 @@ def test_a_step_out_of_memory_fails_with_the_batch_size_and_the_remedy(pack, tmp
     )
     assert process.returncode == 1
     assert "out of memory with batches of 16 pictures: take a smaller --batch-size" in process.stderr
+
+
+def test_deterministic_kernels_train_the_same_again(pack, tmp_path, new_worker):
+    told = [
+        new_worker().train(2, settings(tmp_path / name, pack) | {"deterministic": True})
+        for name in ("a", "b")
+    ]
+    assert curve(told[0]) == curve(told[1])
 
 
 @pytest.mark.slow

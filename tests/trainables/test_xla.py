@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from trainables import hardware, xla
 xla.keep_programs("a kind of card")
-hardware.configure(1, 0)
+hardware.configure(1, 0, deterministic=sys.argv[2] == "deterministic")
 hardware.uses_gpu = lambda: True
 from trainables.data.pack import Pack
 from trainables.loop import Training, forget_loops, make_loop
@@ -42,9 +42,9 @@ OTHER = ("cnn", {"width": 8, "depth": 2}, 0)
 def train(tmp_path):
     """Train in a process of its own; gives what each model's epochs told, and the programs that are kept then."""
 
-    def run(*models):
+    def run(*models, kernels="fastest"):
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, json.dumps(models)],
+            [sys.executable, "-c", SCRIPT, json.dumps(models), kernels],
             check=False,
             capture_output=True,
             text=True,
@@ -68,6 +68,11 @@ def test_a_process_that_trained_another_model_first_finds_what_one_before_it_com
     (first, _, third), same = train(GAN, faster, GAN)
     assert same == more
     assert first == third == alone
+
+
+@pytest.mark.slow
+def test_xla_takes_the_flag_for_deterministic_kernels(train):
+    assert train(OTHER, kernels="deterministic")[0] == train(OTHER, kernels="deterministic")[0]
 
 
 def test_the_oldest_programs_go_when_there_is_no_room_left(tmp_path, monkeypatch):
