@@ -25,7 +25,7 @@ from search.failures import Failures
 from search.forgetting import ForgetfulScheduler
 from search.journal import Journal
 from search.live import Display, Lines, Screen, say
-from search.machine import Room, cluster
+from search.machine import Room, accelerator_resource, cluster
 from search.plan import Plan
 from search.points import Point
 from search.prior import portfolio
@@ -148,7 +148,7 @@ def conduct(
         configure=configure,
         confirmations=Confirmations(plan, journal, writer, progress, partial(say, console, style="yellow")),
     )
-    room, failures = Room(plan.concurrency_on, cluster), Failures()
+    room, failures = Room(plan.concurrency_on, partial(cluster, config.accelerator)), Failures()
     scheduler = ForgetfulScheduler(
         stopper,
         objectives,
@@ -179,7 +179,11 @@ def conduct(
                 scheduler=scheduler,
                 num_samples=-1,
                 reuse_actors=True,
-                resources_per_trial={"cpu": config.cpus_per_trial, "gpu": plan.gpus_per_trial},
+                resources_per_trial={
+                    "cpu": config.cpus_per_trial,
+                    "gpu": plan.gpus_per_trial,
+                    "custom_resources": accelerator_resource(config.accelerator),
+                },
                 name=_TUNE_FOLDER,
                 storage_path=str(folder.path),
                 callbacks=[recorder],

@@ -135,6 +135,10 @@ class StudyConfig:
     """Share of a GPU for each trial, 0 to 1: a fraction packs several on one, each with its share of the memory;
     auto measures how many pay, before the trials. By default 1 if there is any GPU."""
 
+    accelerator: Open[str] = None
+    """Kind of GPU that trials are to have, as Ray names it (L4, A10G, A100): a study whose trials compute on several
+    takes the precision that suits all. By default any."""
+
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """What the networks compute in; auto takes the fastest that suits the devices, measured before the trials."""
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from search.config import ConfigError
-from search.machine import on_node
+from search.machine import accelerator_resource, on_node
 from search.plan import Plan
 from trainables import cuda, hardware
 from trainables.cuda import Gpu
@@ -21,11 +21,17 @@ class GpuSurvey:
             return
         import ray
 
-        if not gpu_nodes():
-            first = ray.remote(num_cpus=plan.config.cpus_per_trial, num_gpus=plan.gpus_per_trial, max_calls=1)
+        accelerator = plan.config.accelerator
+        if not gpu_nodes(accelerator):
+            first = ray.remote(
+                num_cpus=plan.config.cpus_per_trial,
+                num_gpus=plan.gpus_per_trial,
+                resources=accelerator_resource(accelerator),
+                max_calls=1,
+            )
             ray.get(first(int).remote())
         self._answers = [
-            (node["NodeManagerHostname"], on_node(node["NodeID"], _look)) for node in gpu_nodes()
+            (node["NodeManagerHostname"], on_node(node["NodeID"], _look)) for node in gpu_nodes(accelerator)
         ]
 
     def finish(self) -> tuple[Gpu, ...]:
@@ -47,11 +53,16 @@ class GpuSurvey:
         return tuple(found)
 
 
-def gpu_nodes() -> list[dict[str, Any]]:
-    """The machines of the cluster with GPUs, as Ray describes them."""
+def gpu_nodes(accelerator: str | None) -> list[dict[str, Any]]:
+    """The machines of the cluster with GPUs, or with GPUs of one kind, as Ray describes them."""
     import ray
 
-    return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU", 0) >= 1]
+    wanted = {"GPU": 1.0, **accelerator_resource(accelerator)}
+    return [
+        node
+        for node in ray.nodes()
+        if node["Alive"] and all(node["Resources"].get(name, 0) >= amount for name, amount in wanted.items())
+    ]
 
 
 def _look() -> tuple[Gpu, ...] | str:

@@ -10,7 +10,7 @@ from typing import Any
 from results.ranking import finalists, rank
 from results.store import StudyFolder, StudyWriter, read_resamples, read_trials
 from search.journal import Journal
-from search.machine import cluster
+from search.machine import accelerator_resource, cluster
 from search.plan import Plan
 from trainables.data.nearby import SharedFile, nearby
 
@@ -87,8 +87,13 @@ class Examiners:
     def __init__(self, plan: Plan, pack: SharedFile, encoder: SharedFile | None, most: int) -> None:
         import ray
 
-        slots = cluster().slots(plan.config.cpus_per_trial, plan.gpus_per_trial)
-        kind = ray.remote(num_cpus=plan.config.cpus_per_trial, num_gpus=plan.gpus_per_trial)(_Examiner)
+        accelerator = plan.config.accelerator
+        slots = cluster(accelerator).slots(plan.config.cpus_per_trial, plan.gpus_per_trial)
+        kind = ray.remote(
+            num_cpus=plan.config.cpus_per_trial,
+            num_gpus=plan.gpus_per_trial,
+            resources=accelerator_resource(accelerator),
+        )(_Examiner)
         self._examiners = [
             kind.remote(pack, encoder, plan.config.cpus_per_trial, plan.gpus_per_trial)
             for _ in range(max(1, min(slots, most)))

@@ -34,6 +34,9 @@ _ENVIRONMENT = {
 no state of all trials written every few seconds, for ours is in the journal, and no second start of a trial whose
 machine was reclaimed, for the study starts it again (`search.failures`)."""
 
+_ACCELERATOR = "accelerator_type:"
+"""Prefix of the resource by which Ray knows a machine's kind of GPU."""
+
 _SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 """Tune hands these to trials by way of Ray's logs (ray.tune.execution.class_cache), and no trial needs them."""
 
@@ -68,12 +71,35 @@ def this_machine() -> Machine:
     )
 
 
-def cluster() -> Machine:
-    """Count what the Ray cluster that this process is connected to has, or may grow to where it starts at zero."""
+def cluster(accelerator: str | None = None) -> Machine:
+    """Count what the Ray cluster that this process is connected to has, or may grow to where it starts at zero.
+
+    With an `accelerator` only GPUs of this kind.
+    """
     import ray
 
-    now = [_machine(node["Resources"]) for node in ray.nodes() if node["Alive"]]
-    return max(_together(now), _together(_may_become()), key=lambda machine: (machine.gpus, machine.cpus))
+    now = [_machine(node["Resources"], accelerator) for node in ray.nodes() if node["Alive"]]
+    later = _may_become(accelerator)
+    return max(_together(now), _together(later), key=lambda machine: (machine.gpus, machine.cpus))
+
+
+def accelerator_resource(accelerator: str | None) -> dict[str, float]:
+    """What a process asks Ray for beside processors and GPUs, to come to a machine with this kind of GPU."""
+    return {} if accelerator is None else {f"{_ACCELERATOR}{accelerator}": 0.001}
+
+
+def accelerators() -> list[str]:
+    """The kinds of GPU that the cluster's machines have now, as Ray names them."""
+    import ray
+
+    return sorted(
+        {
+            resource.removeprefix(_ACCELERATOR)
+            for node in ray.nodes()
+            for resource in node["Resources"]
+            if node["Alive"] and resource.startswith(_ACCELERATOR)
+        }
+    )
 
 
 def joins_cluster(address: str | None) -> bool:
@@ -85,13 +111,15 @@ def joins_cluster(address: str | None) -> bool:
     return noted is not None and _answers(noted)
 
 
-def _may_become() -> list[Machine]:
+def _may_become(accelerator: str | None) -> list[Machine]:
     """The machines that Ray's autoscaler may bring up, by its own configuration, which Ray does not tell."""
     try:
         config = yaml.safe_load(AUTOSCALING_CONFIG.expanduser().read_text(encoding="utf-8"))
         types = config["available_node_types"].values()
         found = [
-            _machine(kind.get("resources", {})) for kind in types for _ in range(kind.get("max_workers", 0))
+            _machine(kind.get("resources", {}), accelerator, known=False)
+            for kind in types
+            for _ in range(kind.get("max_workers", 0))
         ]
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return []
@@ -100,8 +128,11 @@ def _may_become() -> list[Machine]:
     return found[: config.get("max_workers", len(found))]
 
 
-def _machine(resources: Mapping[str, float]) -> Machine:
-    return Machine(cpus=int(resources.get("CPU", 0)), gpus=int(resources.get("GPU", 0)))
+def _machine(resources: Mapping[str, float], accelerator: str | None, *, known: bool = True) -> Machine:
+    """A machine with such resources; where its kind of GPU is not `known` yet, it may be the one that is wanted."""
+    kinds = [name for name in resources if name.startswith(_ACCELERATOR)]
+    fits = accelerator is None or f"{_ACCELERATOR}{accelerator}" in kinds or not (known or kinds)
+    return Machine(cpus=int(resources.get("CPU", 0)), gpus=int(resources.get("GPU", 0)) if fits else 0)
 
 
 def _together(machines: Sequence[Machine]) -> Machine:

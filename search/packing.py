@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from search.gpus import gpu_nodes
+from search.machine import accelerator_resource
 from search.plan import Plan
 from spaces import Value, largest_points
 from trainables.cuda import Gpu
@@ -115,6 +116,7 @@ def measure_packing(
         perceptual_weights=perceptual,
         precision=precision,
         threads=plan.config.cpus_per_trial,
+        resources=accelerator_resource(plan.config.accelerator),
     )
     peak: float | None = None
     rates: list[float] = []
@@ -141,6 +143,7 @@ class _Measuring:
     perceptual_weights: SharedFile | None
     precision: Precision
     threads: int
+    resources: dict[str, float]
 
     def training(self, point: dict[str, Value]) -> "Training":
         from trainables.loop import Training
@@ -190,7 +193,9 @@ def _largest(measuring: _Measuring, points: Sequence[dict[str, Value]]) -> tuple
     """The point that takes the most memory, and how much."""
     import ray
 
-    trial = ray.remote(num_cpus=measuring.threads, num_gpus=1)(_Trial).remote(measuring, 1.0)
+    trial = ray.remote(num_cpus=measuring.threads, num_gpus=1, resources=measuring.resources)(_Trial).remote(
+        measuring, 1.0
+    )
     try:
         peaks = [ray.get(trial.peak_mb.remote(point)) for point in points]
     finally:
@@ -206,7 +211,7 @@ def _together(measuring: _Measuring, point: dict[str, Value], count: int) -> flo
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
     # A whole GPU set aside for them all: Ray would otherwise be free to spread them over several.
-    group = placement_group([{"GPU": 1, "CPU": count * measuring.threads}])
+    group = placement_group([{"GPU": 1, "CPU": count * measuring.threads, **measuring.resources}])
     share = Packing(count, None, [], None).share
     trial = ray.remote(
         num_cpus=measuring.threads,
@@ -230,7 +235,7 @@ def _others(plan: Plan) -> int:
     asked = min(plan.config.concurrency or plan.trials, plan.trials)
     processors = [
         int(node["Resources"].get("CPU", 0) / plan.config.cpus_per_trial / node["Resources"]["GPU"])
-        for node in gpu_nodes()
+        for node in gpu_nodes(plan.config.accelerator)
     ]
     return min(math.ceil(asked / plan.machine.gpus), *processors)
 

@@ -268,8 +268,8 @@ def _grid_trials(config: StudyConfig, space: dict[str, Parameter], enqueued: int
     return config.trials or count + enqueued
 
 
-def check_fits(plan: Plan) -> None:
-    """See that at least one trial can run on the plan's machine.
+def check_fits(plan: Plan, accelerators: Sequence[str] = ()) -> None:
+    """See that at least one trial can run on the plan's machine; `accelerators` are the kinds of GPU that are known.
 
     Raises
     ------
@@ -277,6 +277,12 @@ def check_fits(plan: Plan) -> None:
         There is no GPU, or no machine with so many processors.
     """
     config, machine, share = plan.config, plan.machine, plan.gpus_per_trial
+    if config.accelerator is not None and not share:
+        known = f" (the kinds here are {', '.join(accelerators)})" if accelerators else ""
+        raise ConfigError(
+            f"--accelerator is {config.accelerator}, but no trial would have such a GPU{known}: name another kind, or"
+            " leave it out."
+        )
     if share and not machine.gpus:
         raise ConfigError(
             f"--gpus-per-trial is {share:g}, but there is {machine}: take 0 to train on processors, or add machines"

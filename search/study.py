@@ -24,7 +24,7 @@ from search.held_out import read_test_split
 from search.identity import check_same_files, check_same_space, record_of
 from search.live import say
 from search.lock import StudyLock
-from search.machine import cluster, connect, joins_cluster
+from search.machine import accelerators, cluster, connect, joins_cluster
 from search.packing import Packing, measure_packing
 from search.plan import Plan, check_fits, make_plan
 from search.points import Point
@@ -99,7 +99,7 @@ def run(
         ground = _prepare(config, console)
         if ground.packing is not None:
             config = replace(config, gpus_per_trial=ground.packing.share)
-        plan = make_plan(config, cluster(), ground.pretrained.encoder.encoders)
+        plan = make_plan(config, cluster(config.accelerator), ground.pretrained.encoder.encoders)
         announce(plan, ground.report, ground.pretrained, ground.precision, ground.packing)
         writer = StudyWriter(folder.path)
         lock = lock or StudyLock(folder.lock, str(config.name))
@@ -121,7 +121,7 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
             check_shared(config.storage)
         with console.status("Waiting for machines"):
             provisional = _provisional(config, patience=JOIN_SECONDS if joins else 0.0)
-        check_fits(provisional)
+        check_fits(provisional, accelerators())
         survey = GpuSurvey(provisional)
         precision_check = PrecisionCheck(provisional, recorded.get("precision"))
         with console.status("Preparing the data"):
@@ -148,7 +148,7 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
     )
     if recorded:
         check_same_files(recorded, report, pretrained)
-    plan = make_plan(config, cluster(), pretrained.encoder.encoders)
+    plan = make_plan(config, cluster(config.accelerator), pretrained.encoder.encoders)
     if recorded:
         check_same_space(recorded, plan)
     if plan.config.gpus_per_trial == "auto":
@@ -169,7 +169,7 @@ def _provisional(config: StudyConfig, patience: float) -> Plan:
     """
     until = time.monotonic() + patience
     while True:
-        plan = make_plan(config, cluster(), ("unet", "mobilenetv2"))
+        plan = make_plan(config, cluster(config.accelerator), ("unet", "mobilenetv2"))
         if plan.concurrency or time.monotonic() >= until:
             return plan
         time.sleep(1.0)

@@ -35,3 +35,10 @@ def test_without_gpus_it_goes_on(useless_gpu, run_search):
     run = run_search("cnn", "--name", "without", *SIZE, "--gpus-per-trial", "0")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "NVIDIA" not in run.stdout + run.stderr
+
+
+def test_a_kind_of_gpu_that_is_not_there_is_refused_with_those_that_are(useless_gpu, monkeypatch, run_search):
+    monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"GPU": 1, "accelerator_type:L4": 1}')
+    run = run_search("cnn", "--name", "kind", *SIZE, "--accelerator", "H100")
+    assert run.returncode == 2, run.stdout + run.stderr
+    assert "--accelerator is H100, but no trial would have such a GPU (the kinds here are L4)" in run.stderr

@@ -97,6 +97,30 @@ def test_machines_that_the_autoscaler_may_add_count_as_there(tmp_path):
     assert run.stdout.splitlines() == list(found.values())
 
 
+KINDS = """
+import ray
+from search.machine import accelerators, cluster
+
+resources = {"accelerator_type:L4": 1.0}
+ray.init("local", num_cpus=3, num_gpus=2, resources=resources, include_dashboard=False, logging_level="ERROR")
+print(accelerators(), cluster(), cluster("L4"), cluster("T4"), sep="; ")
+"""
+
+
+def test_gpus_of_another_kind_than_is_wanted_do_not_count():
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KINDS],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == (
+        "['L4']; 3 processors and 2 GPUs; 3 processors and 2 GPUs; 3 processors, no GPU"
+    )
+
+
 def test_the_room_for_trials_follows_the_cluster_but_is_not_asked_for_all_the_time():
     machines = [Machine(cpus=1, gpus=0), Machine(cpus=3, gpus=0)]
     now = [0.0]
