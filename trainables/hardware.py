@@ -4,12 +4,12 @@
 is measured by `trainables.precision`.
 """
 
-import importlib.util
 import os
 import platform
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ PyTorch's developers put it at about 300 MB since CUDA 11.7 loads kernels when t
 _NEEDED, _DRIVER = (12, 0), "525.60.13"
 """The CUDA that TensorFlow's wheels need of a driver, and the first driver for Linux that has it (CUDA Toolkit's
 release notes, minor version compatibility)."""
+_INSTALL = "pip install -c cluster/constraints.txt -e '.[gpu]'"
 _WITHOUT = "or do without it: --gpus-per-trial 0 for a study, CUDA_VISIBLE_DEVICES='' for all else"
 
 
@@ -51,7 +52,7 @@ def listed_gpus() -> tuple[str, ...]:
 
 
 def gpu_trouble(
-    seen: Sequence[Gpu], driver: Cuda, listed: Sequence[str], build: Mapping[str, Any], *, has_libraries: bool
+    seen: Sequence[Gpu], driver: Cuda, listed: Sequence[str], build: Mapping[str, Any], cudnn: str | None
 ) -> str | None:
     """Why a GPU that is there cannot be used, and the remedy; None where none is there, or all is well.
 
@@ -63,12 +64,12 @@ def gpu_trouble(
         By CUDA's driver, and by `nvidia-smi`.
     build
         As `tf.sysconfig.get_build_info` says it of the installed TensorFlow.
-    has_libraries
-        Whether CUDA's libraries are installed as Python packages.
+    cudnn
+        The version of the Python package with cuDNN, which comes with CUDA's other libraries; None without it.
     """
     if seen:
-        new = [_too_new(gpu, build.get("cuda_compute_capabilities", ())) for gpu in seen]
-        return next(filter(None, new), None)
+        kernels = build.get("cuda_compute_capabilities", ())
+        return next((said for gpu in seen if (said := _too_new(gpu, kernels) or _too_old(gpu, cudnn))), None)
     names = [gpu.name for gpu in driver.gpus] or ([] if _hides_gpus() else [*listed])
     if not names:
         return None
@@ -79,8 +80,8 @@ def gpu_trouble(
     elif driver.version is not None and driver.version < _NEEDED:
         has, needs = (".".join(map(str, version)) for version in (driver.version, _NEEDED))
         why = f"needs CUDA {needs}, and the driver is one of CUDA {has}: install driver {_DRIVER} or newer"
-    elif not has_libraries:
-        why = "finds no libraries of CUDA: pip install -e '.[gpu]'"
+    elif cudnn is None:
+        why = f"finds no libraries of CUDA: {_INSTALL}"
     else:
         why = (
             "cannot load CUDA's libraries: TF_CPP_MIN_LOG_LEVEL=0 python -c"
@@ -103,6 +104,16 @@ def _too_new(gpu: Gpu, kernels: Sequence[str]) -> str | None:
         f"{gpu.name} cannot be used, for its compute capability is {'.'.join(map(str, gpu.compute_capability))},"
         f" and this TensorFlow has kernels up to {newest}: take an older card or a newer"
         f" TensorFlow, {_WITHOUT}."
+    )
+
+
+def _too_old(gpu: Gpu, cudnn: str | None) -> str | None:
+    """Of a GPU from before Turing, which cuDNN knows up to 9.10 (its support matrix)."""
+    numbers = tuple(int(part) for part in (cudnn or "0.0").split(".")[:2])
+    if gpu.compute_capability >= (7, 5) or numbers < (9, 11):
+        return None
+    return (
+        f"{gpu.name} cannot be used, for cuDNN {cudnn} knows no card before Turing: {_INSTALL}, {_WITHOUT}."
     )
 
 
@@ -237,7 +248,7 @@ def _usable(devices: Sequence[Any], driver: Cuda) -> Gpu | None:
         driver,
         listed_gpus(),
         tf.sysconfig.get_build_info(),
-        has_libraries=importlib.util.find_spec("nvidia") is not None,
+        next((one.version for one in distributions(name="nvidia-cudnn-cu12")), None),
     )
     if trouble is not None:
         raise GpuError(trouble)

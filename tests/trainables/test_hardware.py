@@ -161,25 +161,27 @@ B200 = Gpu("NVIDIA B200", 183_359, (10, 0))
 
 
 @pytest.mark.parametrize(
-    ("seen", "driver", "listed", "build", "has_libraries", "said"),
+    ("seen", "driver", "listed", "build", "cudnn", "said"),
     [
-        ([A100], Cuda((12, 4), (A100,), None), ["NVIDIA A100-SXM4-40GB"], WHEEL, True, None),
-        ([A100], Cuda((12, 4), (A100,), None), [], WHEEL, False, None),  # from elsewhere, as in a container
-        ([], Cuda(None, (), "there is no libcuda.so.1"), [], WHEEL, True, None),
-        ([B200], Cuda((12, 8), (B200,), None), [], WHEEL, True, "B200 .* compute capability is 10.0, .* up to 9"),
-        ([A100, B200], Cuda((12, 8), (A100, B200), None), [], WHEEL, True, "B200 cannot be used"),
-        ([], Cuda((12, 4), (L4, L4), None), [], WHEEL, False, r"^NVIDIA L4 cannot .* pip install -e '.\[gpu\]'"),
-        ([], Cuda((11, 4), (L4,), None), [], WHEEL, True, "needs CUDA 12.0, .* CUDA 11.4: install driver 525.60.13"),
-        ([], Cuda((12, 4), (L4, T4), None), [], {"is_cuda_build": False}, True, "L4 and Tesla T4 .* without CUDA"),
-        ([], Cuda(None, (), "there is no libcuda.so.1"), ["Tesla T4"], WHEEL, True, "no libcuda.so.1.*--gpus all"),
-        ([], Cuda((12, 4), (T4,), None), [], WHEEL, True, "cannot load CUDA's libraries: TF_CPP_MIN_LOG_LEVEL=0"),
+        ([A100], Cuda((12, 4), (A100,), None), ["NVIDIA A100-SXM4-40GB"], WHEEL, "9.3.0", None),
+        ([A100], Cuda((12, 4), (A100,), None), [], WHEEL, None, None),  # from elsewhere, as in a container
+        ([], Cuda(None, (), "there is no libcuda.so.1"), [], WHEEL, "9.3.0", None),
+        ([B200], Cuda((12, 8), (B200,), None), [], WHEEL, "9.3.0", "B200 .* compute capability is 10.0, .* up to 9"),
+        ([A100, B200], Cuda((12, 8), (A100, B200), None), [], WHEEL, "9.3.0", "B200 cannot be used"),
+        ([], Cuda((12, 4), (L4, L4), None), [], WHEEL, None, r"^NVIDIA L4 cannot .* -e '.\[gpu\]'"),
+        ([], Cuda((11, 4), (L4,), None), [], WHEEL, "9.3.0", "CUDA 12.0, .* CUDA 11.4: install driver 525.60.13"),
+        ([], Cuda((12, 4), (L4, T4), None), [], {"is_cuda_build": False}, None, "L4 and Tesla T4 .* without CUDA"),
+        ([], Cuda(None, (), "there is no libcuda.so.1"), ["Tesla T4"], WHEEL, "9.3.0", "no libcuda.so.1.*--gpus all"),
+        ([], Cuda((12, 4), (T4,), None), [], WHEEL, "9.3.0", "cannot load CUDA's libraries: TF_CPP_MIN_LOG_LEVEL=0"),
+        ([V100], Cuda((12, 4), (V100,), None), [], WHEEL, "9.28.0", "cuDNN 9.28.0 knows no card before Turing: pip"),
+        ([T4], Cuda((12, 4), (T4,), None), [], WHEEL, "9.28.0", None),
     ],
 )  # fmt: skip
 def test_a_gpu_that_tensorflow_cannot_use_is_told_with_the_reason_and_the_remedy(
-    seen, driver, listed, build, has_libraries, said, monkeypatch
+    seen, driver, listed, build, cudnn, said, monkeypatch
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    trouble = gpu_trouble(seen, driver, listed, build, has_libraries=has_libraries)
+    trouble = gpu_trouble(seen, driver, listed, build, cudnn)
     if said is None:
         assert trouble is None
     else:
@@ -190,7 +192,7 @@ def test_a_gpu_that_tensorflow_cannot_use_is_told_with_the_reason_and_the_remedy
 @pytest.mark.parametrize("hiding", ["", "-1", "NoDevFiles"])
 def test_cards_that_were_hidden_are_not_asked_for(monkeypatch, hiding) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hiding)
-    assert gpu_trouble([], Cuda((12, 4), (), None), ["Tesla T4"], WHEEL, has_libraries=False) is None
+    assert gpu_trouble([], Cuda((12, 4), (), None), ["Tesla T4"], WHEEL, None) is None
 
 
 def test_a_process_stops_at_a_card_that_tensorflow_does_not_see(tmp_path, monkeypatch) -> None:
