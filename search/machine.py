@@ -206,12 +206,13 @@ def connect(address: str | None) -> str | None:
         )
     try:
         context = ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 -- a bare one where a process of Ray's own does not come up in time
         where = f"the cluster at {address}" if address else "the Ray of this machine"
         reason = " ".join(str(error).split())
         raise ConfigError(
-            f"{where} cannot be joined or started ({reason}): start a cluster with `ray start --head` and the same"
-            " versions of Ray and Python, name another --address, or leave it out to run on this machine alone."
+            f"{where} cannot be joined or started ({reason}): try again when the machine is less busy, start a"
+            " cluster with `ray start --head` and the same versions of Ray and Python, name another --address, or leave"
+            " it out to run on this machine alone."
         ) from None
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     return f"http://{context.dashboard_url}" if context.dashboard_url else None

@@ -7,7 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from search.machine import Machine, Room
+import pytest
+
+from search.config import ConfigError
+from search.machine import Machine, Room, connect
 
 SCRIPT = """
 from search.machine import connect
@@ -43,6 +46,19 @@ def test_a_ray_that_is_gone_but_still_noted_on_the_machine_is_not_waited_for():
         )
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() not in ("", noted)
+
+
+def test_a_ray_that_does_not_come_up_in_time_is_one_line(monkeypatch):
+    def init(**_):
+        # Word for word, and as bare, as ray._private.node raises it on a machine that is too busy.
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    with pytest.raises(
+        ConfigError, match=r"\(The current node timed out .*\): try again when the machine is less"
+    ):
+        connect("local")
 
 
 GROWS = """
