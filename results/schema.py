@@ -54,6 +54,7 @@ beside anything else becomes string.
 | val_... | float64 | the eight metrics above, on the validation split after this epoch |
 | images_per_second | float64 | training images a second |
 | epoch_seconds | float64 | s, training and evaluation |
+| start_seconds | float64 | s of these, tracing and compiling: 0 where all was there; images_per_second is without |
 | gpu_seconds | float64 | epoch_seconds times the trial's GPUs, a share where several trials use one; 0 without |
 | node | string | the host that trained this epoch |
 | device | string | what it trained this epoch on, as above |
@@ -136,6 +137,7 @@ EPOCHS = pa.schema(
         *(pa.field(metric, pa.float64()) for metric in METRICS),
         pa.field("images_per_second", pa.float64()),
         pa.field("epoch_seconds", pa.float64()),
+        pa.field("start_seconds", pa.float64()),
         pa.field("gpu_seconds", pa.float64()),
         pa.field("node", pa.string()),
         pa.field("device", pa.string()),

@@ -211,8 +211,8 @@ def connect(address: str | None) -> str | None:
         reason = " ".join(str(error).split())
         raise ConfigError(
             f"{where} cannot be joined or started ({reason}): try again when the machine is less busy, start a"
-            " cluster with `ray start --head` and the same versions of Ray and Python, name another --address, or leave"
-            " it out to run on this machine alone."
+            " cluster with `ray start --head` and the same versions of Ray and Python, name another --address, or"
+            " leave it out to run on this machine alone."
         ) from None
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     return f"http://{context.dashboard_url}" if context.dashboard_url else None

@@ -14,10 +14,12 @@ can be restarted for another training of the same graph: what differs between su
 
 import gc
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -96,6 +98,8 @@ class Loop(ABC):
 
     epoch: int
     """Epochs finished."""
+    start_seconds: float = 0.0
+    """Of the last epoch, what went into tracing and compiling a graph that was new."""
 
     def __init__(self, training: Training, pack: Pack) -> None:
         self.training = training
@@ -107,6 +111,7 @@ class Loop(ABC):
         self._images = _on_device(pack)
         self._evaluator = _evaluator(pack, training.encoder_weights)
         self._steps = self._many(self.step)
+        self._started: set[Callable[..., tf.Tensor]] = set()
         self._picture = tf.function(
             self._colour_rows, input_signature=[tf.TensorSpec([None], tf.int64)], autograph=False
         )
@@ -171,16 +176,25 @@ class Loop(ABC):
         steps, names = self._phase()
         # 31 bits of the seed's own, for what in TensorFlow takes int32; the epochs' orders use other ones.
         augmentation = int(np.random.SeedSequence([self.training.seed]).generate_state(1)[0]) >> 1
-        total = np.zeros(len(names))
-        for start in range(0, count, _STEPS_PER_CALL):
-            chunk = rows[start : start + _STEPS_PER_CALL]
-            values = steps(chunk, self.epoch * count + start, augmentation).numpy()
+        told: list[np.ndarray] = []
+        is_new = steps not in self._started
+        # A new graph's first step is taken alone, to know how much longer than others it takes.
+        edges = [0, *range(1 if is_new else _STEPS_PER_CALL, count, _STEPS_PER_CALL), count]
+        ends = [time.perf_counter()]
+        for start, end in pairwise(edges):
+            values = steps(rows[start:end], self.epoch * count + start, augmentation).numpy()
+            ends.append(time.perf_counter())
             self._check_finite(names, values, start)
-            total += values.sum(axis=0, dtype=float)
+            told.append(values)
             if progress:
-                progress((start + len(chunk)) * self._batch_size)
+                progress(end * self._batch_size)
         self.epoch += 1
-        return dict(zip(names, (total / count).tolist(), strict=True))
+        self._started.add(steps)
+        usual = (ends[-1] - ends[1]) / max(1, count - 1)
+        self.start_seconds = max(0.0, ends[1] - ends[0] - usual) if is_new and count > 1 else 0.0
+        # Not call by call: the last bits of the sum would tell where the calls began.
+        means = np.concatenate(told).mean(axis=0, dtype=float)
+        return dict(zip(names, means.tolist(), strict=True))
 
     def _phase(self) -> tuple[Callable[..., tf.Tensor], tuple[str, ...]]:
         """What trains the coming epoch, and the names of what it gives, losses first."""

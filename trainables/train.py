@@ -176,7 +176,7 @@ def _epochs(run: Run, loop: "Loop", pack: "Pack") -> None:
             progress.reset(task, epoch=loop.epoch + 1)
             start = time.perf_counter()
             losses = loop.train_epoch(lambda images: progress.update(task, completed=images))
-            speed = loop.images_per_epoch / (time.perf_counter() - start)
+            speed = loop.images_per_epoch / (time.perf_counter() - start - loop.start_seconds)
             metrics = loop.evaluate()
             _OUTPUT.print(f"epoch {loop.epoch:<7}{_line(metrics)} | {_line(losses)} | {speed:.0f} images/s")
             if run.out is not None:

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -62,12 +61,9 @@ def config(folder: Path, pack: SharedFile, params: dict[str, Any], threads: int 
 
 def first_step(trial: Any, start: float) -> float:
     """Seconds from `start` to the first step of the trial's training, tracing included."""
-    ends: list[float] = []
     began = time.perf_counter()
-    trial._loop.train_epoch(lambda _: ends.append(time.perf_counter()))
-    usual = median(b - a for a, b in pairwise(ends[:-1]))
-    # Steps are reported by the sixteen; what the first sixteen take longer than others is the start.
-    return began - start + max(ends[0] - began - usual, 0.0)
+    trial._loop.train_epoch()
+    return began - start + trial._loop.start_seconds
 
 
 def imports() -> None:

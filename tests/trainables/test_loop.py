@@ -1,5 +1,6 @@
 import gc
 import pickle
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +74,17 @@ def test_the_same_seed_gives_the_same_training_and_another_one_another(pack: Pac
     first, same, other = (make(pack, seed=seed).train_epoch() for seed in (5, 5, 6))
     assert first == same
     assert first != other
+
+
+def test_what_a_new_graph_takes_to_start_is_told_apart_from_the_training(pack: Pack) -> None:
+    forget_loops()
+    loop = make(pack, batch_size=4, width=12)
+    began = time.perf_counter()
+    loop.train_epoch()
+    first = time.perf_counter() - began
+    assert 0 < loop.start_seconds < first
+    loop.train_epoch()
+    assert loop.start_seconds == 0
 
 
 def test_every_epoch_has_an_order_and_augmentation_of_its_own(pack: Pack) -> None:
