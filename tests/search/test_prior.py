@@ -83,7 +83,8 @@ def test_a_space_that_no_recording_fits_begins_with_nothing():
 
 
 def test_the_task_at_hand_can_be_left_out():
-    tasks = {table.task for table in prior._tables("pix2pix", BOTH, None)}
-    assert len(tasks) > 1
+    tasks = [table.task for table in prior._tables("pix2pix", BOTH, None)]
+    assert len(set(tasks)) > 1
     for task in tasks:
-        assert len(recorded_trainings("pix2pix", BOTH, besides=task)) < len(tasks)
+        left = len(recorded_trainings("pix2pix", BOTH, besides=task))
+        assert left == len(tasks) - tasks.count(task) < len(tasks)
