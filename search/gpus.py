@@ -3,7 +3,7 @@
 from typing import Any
 
 from search.config import ConfigError
-from search.machine import accelerator_resource, on_node
+from search.machine import accelerator_resource, alive_nodes, on_node
 from search.plan import Plan
 from trainables import cuda, hardware
 from trainables.cuda import Gpu
@@ -16,23 +16,23 @@ class GpuSurvey:
     """
 
     def __init__(self, plan: Plan) -> None:
+        self._accelerator = accelerator = plan.config.accelerator
         self._answers: list[tuple[str, Any]] = []
+        self._first: Any = None
+        """Done once a machine is up."""
         if not plan.gpus_per_trial:
             return
-        import ray
+        self._ask()
+        if not self._answers:
+            import ray
 
-        accelerator = plan.config.accelerator
-        if not gpu_nodes(accelerator):
             first = ray.remote(
                 num_cpus=plan.config.cpus_per_trial,
                 num_gpus=plan.gpus_per_trial,
                 resources=accelerator_resource(accelerator),
                 max_calls=1,
             )
-            ray.get(first(int).remote())
-        self._answers = [
-            (node["NodeManagerHostname"], on_node(node["NodeID"], _look)) for node in gpu_nodes(accelerator)
-        ]
+            self._first = first(int).remote()
 
     def finish(self) -> tuple[Gpu, ...]:
         """Wait for the GPUs of all machines; none for a study without, or on made-up ones.
@@ -44,6 +44,9 @@ class GpuSurvey:
         """
         import ray
 
+        if self._first is not None:
+            ray.get(self._first)
+            self._ask()
         found: list[Gpu] = []
         for machine, answer in self._answers:
             gpus = ray.get(answer)
@@ -52,16 +55,18 @@ class GpuSurvey:
             found += gpus
         return tuple(found)
 
+    def _ask(self) -> None:
+        nodes = gpu_nodes(self._accelerator)
+        self._answers = [(node["NodeManagerHostname"], on_node(node["NodeID"], _look)) for node in nodes]
+
 
 def gpu_nodes(accelerator: str | None) -> list[dict[str, Any]]:
     """The machines of the cluster with GPUs, or with GPUs of one kind, as Ray describes them."""
-    import ray
-
     wanted = {"GPU": 1.0, **accelerator_resource(accelerator)}
     return [
         node
-        for node in ray.nodes()
-        if node["Alive"] and all(node["Resources"].get(name, 0) >= amount for name, amount in wanted.items())
+        for node in alive_nodes()
+        if all(node["Resources"].get(name, 0) >= amount for name, amount in wanted.items())
     ]
 
 

@@ -76,9 +76,7 @@ def cluster(accelerator: str | None = None) -> Machine:
 
     With an `accelerator` only GPUs of this kind.
     """
-    import ray
-
-    now = [_machine(node["Resources"], accelerator) for node in ray.nodes() if node["Alive"]]
+    now = [_machine(node["Resources"], accelerator) for node in alive_nodes()]
     later = _may_become(accelerator)
     return max(_together(now), _together(later), key=lambda machine: (machine.gpus, machine.cpus))
 
@@ -90,16 +88,15 @@ def accelerator_resource(accelerator: str | None) -> dict[str, float]:
 
 def accelerators() -> list[str]:
     """The kinds of GPU that the cluster's machines have now, as Ray names them."""
+    resources = {resource for node in alive_nodes() for resource in node["Resources"]}
+    return sorted(name.removeprefix(_ACCELERATOR) for name in resources if name.startswith(_ACCELERATOR))
+
+
+def alive_nodes() -> list[dict[str, Any]]:
+    """The cluster's machines, as Ray describes them."""
     import ray
 
-    return sorted(
-        {
-            resource.removeprefix(_ACCELERATOR)
-            for node in ray.nodes()
-            for resource in node["Resources"]
-            if node["Alive"] and resource.startswith(_ACCELERATOR)
-        }
-    )
+    return [node for node in ray.nodes() if node["Alive"]]
 
 
 def joins_cluster(address: str | None) -> bool:

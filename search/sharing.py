@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config import ConfigError
-from search.machine import on_node
+from search.machine import alive_nodes, on_node
 
 
 def check_shared(storage: Path) -> None:
@@ -21,7 +21,7 @@ def check_shared(storage: Path) -> None:
     import ray
 
     own = ray.get_runtime_context().get_node_id()
-    others = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] != own]
+    others = [node for node in alive_nodes() if node["NodeID"] != own]
     if not others:
         return
     folder = next(path for path in (storage, *storage.parents) if path.exists())

@@ -4,7 +4,7 @@ Every policy is a function of what was reported. A study's record, entered in th
 was; there is nothing else to save. All objectives are minimised.
 
 Rungs are `grace`, `grace * eta`, `grace * eta ** 2`, and so on below a trial's last epoch. At a rung a trial is worth
-what it reported there; medians of its last epochs tell less of its end (see `results/evidence`).
+what it reported there.
 
 `none`
     Trials end early by failing alone.

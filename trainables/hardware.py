@@ -246,7 +246,7 @@ def _usable(devices: Sequence[Any], driver: Cuda) -> Gpu | None:
     trouble = gpu_trouble(
         driver.gpus[: len(devices)],
         driver,
-        listed_gpus(),
+        () if devices else listed_gpus(),
         tf.sysconfig.get_build_info(),
         next((one.version for one in distributions(name="nvidia-cudnn-cu12")), None),
     )
