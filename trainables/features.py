@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from trainables.models.layers import of_fast_layers
 from trainables.models.pretrained import MOBILENETV2, load
 
 LAYER = "block_13_expand_relu"
@@ -43,7 +44,7 @@ class FeatureExtractor:
 
     def __init__(self, weights: Path) -> None:
         encoder = load(MOBILENETV2, weights, side=SIDE)
-        self._features = keras.Model(encoder.input, encoder.get_layer(LAYER).output)
+        self._features = of_fast_layers(keras.Model(encoder.input, encoder.get_layer(LAYER).output))
         self._run = tf.function(
             self._extract, input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)]
         )

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainables.models.convolution import Convolution, TransposedConvolution
+from trainables.models.convolution import Convolution, ResizedConvolution, TransposedConvolution
 from trainables.params import Normalisation, Precision, Upsampling
 
 KERNEL = 4
@@ -136,6 +136,22 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
 
+def of_fast_layers(network: keras.Model) -> keras.Model:
+    """The same network and weights, with the layers here and in `convolution` in place of Keras' own."""
+
+    def fast(layer: keras.Layer) -> keras.Layer:
+        kind = type(layer)
+        if kind is keras.layers.BatchNormalization:
+            kind = BatchNormalization
+        elif kind is keras.layers.Conv2D and layer.kernel_size == (1, 1):
+            kind = Convolution
+        return kind.from_config(layer.get_config())
+
+    clone = keras.models.clone_model(network, clone_function=fast)
+    clone.set_weights(network.get_weights())
+    return clone
+
+
 class Dropout(keras.layers.Layer):
     """Dropout whose rate is no part of the traced graph, so that a network can be trained again at another one."""
 
@@ -238,8 +254,7 @@ def enlarge(
     }
     if upsampling == "transposed":
         return TransposedConvolution(filters, KERNEL, strides=2, **common)(x)
-    x = keras.layers.UpSampling2D(2, interpolation="nearest", name=f"{name}_resize")(x)
-    return Convolution(filters, 3, **common)(x)
+    return ResizedConvolution(filters, 3, **common)(x)
 
 
 def stage_dropout(stage: int, stages: int, rate: float) -> float:

@@ -13,10 +13,10 @@ import numpy as np
 from trainables.models.convolution import Convolution
 from trainables.models.layers import (
     ArchitectureError,
-    BatchNormalization,
     Seeds,
     check_image_size,
     normal,
+    of_fast_layers,
     redraw,
     stage_dropout,
     up_stage,
@@ -49,9 +49,7 @@ def build_encoder(image_size: int, *, weights: Path | None, seed: int) -> keras.
     else:
         full = load(MOBILENETV2, weights, side=image_size)
     outputs = [full.get_layer(name).output for name in (*SKIPS, BOTTLENECK)]
-    slow = keras.Model(full.input, outputs, name=_ENCODER)
-    encoder = keras.models.clone_model(slow, clone_function=_with_fused_normalisation)
-    encoder.set_weights(slow.get_weights())
+    encoder = of_fast_layers(keras.Model(full.input, outputs, name=_ENCODER))
     if weights is None:
         _draw(encoder, seed)
     return encoder
@@ -147,11 +145,6 @@ def unfrozen_names(model: keras.Model) -> tuple[str, ...]:
 def unfrozen_parameters(model: keras.Model) -> int:
     """Count the encoder's numbers that train, for a model of `build_mobilenet_unet`."""
     return sum(int(np.prod(v.shape)) for v in model.get_layer(_ENCODER).trainable_variables)
-
-
-def _with_fused_normalisation(layer: keras.Layer) -> keras.Layer:
-    kind = BatchNormalization if isinstance(layer, keras.layers.BatchNormalization) else type(layer)
-    return kind.from_config(layer.get_config())
 
 
 def _draw(encoder: keras.Model, seed: int) -> None:

@@ -5,11 +5,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainables.models.convolution import Convolution, TransposedConvolution
+from trainables.models.convolution import Convolution, ResizedConvolution, TransposedConvolution
 
 SAME_BY_2: dict[str, Any] = {"kernel_size": 4, "strides": 2, "padding": "same"}
+VALID_BY_2: dict[str, Any] = {"kernel_size": 4, "strides": 2}
 VALID: dict[str, Any] = {"kernel_size": 4}
 SAME_ODD: dict[str, Any] = {"kernel_size": 3, "padding": "same"}
+
+
+class Resized(keras.layers.Conv2D):
+    """`ResizedConvolution` of Keras' own layers."""
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        self.resize = keras.layers.UpSampling2D(2, interpolation="nearest", dtype=self.dtype_policy)
+        super().build(input_shape)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return super().call(self.resize(inputs))
 
 
 def gradients(layer: keras.Layer, x: tf.Tensor) -> list[np.ndarray]:
@@ -35,11 +47,24 @@ def gradients(layer: keras.Layer, x: tf.Tensor) -> list[np.ndarray]:
         (Convolution, keras.layers.Conv2D, SAME_BY_2, 2, 16, 16),
         (Convolution, keras.layers.Conv2D, SAME_BY_2, 64, 16, 16),  # too large for products
         (Convolution, keras.layers.Conv2D, SAME_BY_2, 8, 1, 16),  # too few channels for them
+        (
+            Convolution,
+            keras.layers.Conv2D,
+            SAME_BY_2,
+            8,
+            16,
+            64,
+        ),  # enough filters for the input's product too
         (Convolution, keras.layers.Conv2D, VALID, 7, 16, 16),
+        (Convolution, keras.layers.Conv2D, VALID, 7, 16, 64),
+        (Convolution, keras.layers.Conv2D, VALID_BY_2, 7, 16, 48),
         (Convolution, keras.layers.Conv2D, SAME_ODD, 4, 16, 16),
         (TransposedConvolution, keras.layers.Conv2DTranspose, SAME_BY_2, 4, 24, 16),
         (TransposedConvolution, keras.layers.Conv2DTranspose, SAME_BY_2, 1, 16, 16),
         (TransposedConvolution, keras.layers.Conv2DTranspose, SAME_BY_2, 16, 16, 3),
+        (TransposedConvolution, keras.layers.Conv2DTranspose, SAME_BY_2, 2, 48, 5),
+        (ResizedConvolution, Resized, SAME_ODD, 2, 64, 16),
+        (ResizedConvolution, Resized, SAME_ODD, 8, 24, 5),
     ],
 )
 def test_output_and_gradients_are_those_of_keras_layers(
