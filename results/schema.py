@@ -148,8 +148,6 @@ EPOCHS = pa.schema(
 )
 """Columns of every file in `epochs/`."""
 
-REPORTED = tuple(name for name in EPOCHS.names if name.startswith(("train_", "val_")))
-"""What a trial reports of an epoch's training and of its model."""
 RESAMPLES = pa.schema(
     [
         pa.field("trial", pa.int64(), nullable=False),

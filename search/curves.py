@@ -25,8 +25,7 @@ class Curve:
     Attributes
     ----------
     values
-        float64 [n, metrics], after each epoch, the objectives finite, others NaN where there is no value; n is below
-        the problem's epochs where it fails.
+        float64 [n, objectives], after each epoch, finite; n is below the problem's epochs where it fails.
     seconds
         float64 [n], of each epoch; one longer where the training fails, with the time until then.
     final
@@ -54,8 +53,6 @@ class Problem(Protocol):
         What is drawn from.
     objectives
         The metrics to minimise.
-    metrics
-        All that a trial reports, the objectives first.
     epochs
         Of a trial that is not stopped.
     surrogate
@@ -74,8 +71,6 @@ class Problem(Protocol):
     def space(self) -> Space: ...  # noqa: D102
     @property
     def objectives(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def metrics(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def epochs(self) -> int: ...  # noqa: D102
     @property

@@ -65,7 +65,6 @@ class Hartmann:
     """A multi-fidelity Hartmann function as a `Problem`; `name` is one of `FUNCTIONS`."""
 
     objectives: ClassVar[tuple[str, ...]] = ("value",)
-    metrics = objectives
     epochs = EPOCHS
     surrogate = False
     configurations = ()

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 SchedulerName = Literal["asha", "asha-promote", "none", "top-k", "stock"]
 SearcherName = Literal["tpe", "random", "gp", "cmaes", "nsga2", "grid", "recorded"]
-Judging = Literal["value", "learned", "prior"]
-"""What a trial is worth at a rung: its values, or what it will come to, told from this study alone or, with recorded
-ones, from the start."""
+Judging = Literal["value", "end"]
+"""What a trial is worth at a rung: its values there, or those at its end, by which all that predict are bounded."""
 _MODELS = frozenset({"tpe", "gp", "cmaes"})
 """Searchers that draw at random before they have a say."""
 
@@ -141,10 +140,9 @@ def make_search(
         )
     import numpy as np
 
-    from search.forecast import Forecast, Trainings
     from search.plan import portfolio_size
     from search.points import Point
-    from search.prior import portfolio, recorded_trainings
+    from search.prior import portfolio
     from search.proposals import Proposals
     from search.scheduler import StudyScheduler
     from search.searcher import OptunaSearcher
@@ -162,13 +160,6 @@ def make_search(
     if table is not None and method.matters("start") and method.start == "prior":
         count = portfolio_size(trials)
         points += portfolio(problem.space, count, table.model, problem.objectives, besides=table.task)
-    trainings = Trainings(problem.space, problem.metrics, len(problem.objectives), problem.epochs)
-    recorded = (
-        recorded_trainings(table.model, problem.objectives, besides=table.task)
-        if method.judge == "prior" and table is not None
-        else []
-    )
-    forecast = None if method.judge == "value" else Forecast(trainings, recorded)
     scheduler: StudyScheduler
     searcher = OptunaSearcher(
         Proposals(
@@ -178,7 +169,6 @@ def make_search(
             epochs=problem.epochs,
             seed=seed,
             startup=method.startup,
-            judge=forecast,
         ),
         None,
         objectives=problem.objectives,
@@ -192,11 +182,27 @@ def make_search(
         TopK(grace, cluster.workers)
         if method.scheduler == "top-k"
         else make_stopper(
-            method.scheduler, epochs=problem.epochs, eta=method.eta, grace=grace, judge=forecast
+            method.scheduler,
+            epochs=problem.epochs,
+            eta=method.eta,
+            grace=grace,
+            judge=_Hindsight(cluster) if method.judge == "end" else None,
         ),
         problem.objectives,
         concurrency=lambda: cluster.workers,
         is_exhausted=lambda: searcher.is_exhausted,
-        learns=None if forecast is None else trainings,
     )
     return Search(searcher, scheduler, lambda suggested: suggested["params"])
+
+
+class _Hindsight:
+    """A `search.rungs.Judge` that knows how every training ends."""
+
+    version = 0
+
+    def __init__(self, cluster: "VirtualCluster") -> None:
+        self._cluster = cluster
+
+    def expected(self, trials: Sequence[int], epoch: int) -> list[tuple[float, ...]]:
+        """What they are worth when they are trained to their ends."""
+        return [self._cluster.final(trial) for trial in trials]

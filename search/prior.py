@@ -9,7 +9,6 @@ import numpy as np
 import results
 from results.pareto import hypervolume
 from search.coordinates import coordinates
-from search.forecast import Trainings
 from search.points import Point
 from search.ridge import Floats, Ridge, column_means
 from search.tables import Table, read_table
@@ -19,23 +18,6 @@ EVIDENCE = Path(results.__file__).parent / "evidence"
 
 _DRAWS = 32
 """Of what may be true, over which a portfolio is good in the mean."""
-
-
-def recorded_trainings(
-    model: str, objectives: Sequence[str], *, besides: tuple[str, int] | None = None
-) -> list[Trainings]:
-    """The trainings of a model in `results/evidence`, those of each task by themselves.
-
-    Parameters
-    ----------
-    model
-        What was trained.
-    objectives
-        The metrics to minimise.
-    besides
-        A task, of data and image size, that is left out.
-    """
-    return [_trainings(table) for table in _tables(model, objectives, besides)]
 
 
 def portfolio(
@@ -58,8 +40,12 @@ def portfolio(
         Of the study; parameters that a task held constant are left open.
     count
         How many; fewer where no other adds anything.
-    model, objectives, besides
-        As of `recorded_trainings`.
+    model
+        That will be trained.
+    objectives
+        The metrics to minimise.
+    besides
+        A task, of data and image size, whose recorded trainings are left out.
     """
     if not count:
         return []
@@ -110,12 +96,3 @@ def _tables(model: str, objectives: Sequence[str], besides: tuple[str, int] | No
 @cache
 def _read(folder: Path, objectives: tuple[str, ...]) -> Table:
     return read_table(folder, objectives)
-
-
-def _trainings(table: Table) -> Trainings:
-    found = Trainings(table.space, table.metrics, len(table.objectives), table.epochs)
-    for trial, (params, curve) in enumerate(table.configurations):
-        found.begin(trial, params)
-        for epoch, values in enumerate(curve.values, 1):
-            found.enter(trial, epoch, values.tolist())
-    return found

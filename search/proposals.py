@@ -30,7 +30,6 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.outcome import epochs_of, outcome
 from search.points import point_of
-from search.rungs import Judge
 from spaces import Space, Value, distributions_of, suggest
 from spaces.grid import grid
 from trainables.best import Values
@@ -61,8 +60,6 @@ class Known:
     """Of its last finite epoch, or once it has ended what `outcome` says."""
     lowest: float = math.inf
     """Of the first objective, over its epochs."""
-    number: int | None = None
-    """In this study; none of an earlier one."""
     is_left_out: bool = False
     """Whether the sampler is not shown it, because there are so many."""
     confirms: bool = False
@@ -100,8 +97,6 @@ class Proposals:
         Trials that have reported (for CMA-ES ended) before a model has a say.
     earlier
         Trials of earlier studies, as `epochs_of` reads them; known to the sampler from the start.
-    judge
-        Says what this study's trials are worth, to samplers that fit a model.
     """
 
     def __init__(
@@ -114,7 +109,6 @@ class Proposals:
         seed: int,
         startup: int,
         earlier: Sequence[FrozenTrial] = (),
-        judge: Judge | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._sampler = sampler
@@ -123,7 +117,6 @@ class Proposals:
         self._epochs = epochs
         self._seed = seed
         self._startup = startup
-        self._judge = judge
         self._alive: dict[int, Known] = {}
         """By number, the trials that run or pause."""
         self._members = [self._known(trial, at, 2) for at, trial in enumerate(earlier)]
@@ -138,7 +131,6 @@ class Proposals:
         """Make known what the journal holds."""
         for trial in trials:
             known = self._known(trial, trial.number, 1)
-            known.number = trial.number
             if trial.state == TrialState.RUNNING:
                 self._alive[trial.number] = known
             # Of one that was lost with the end of the journal nothing is known.
@@ -179,7 +171,6 @@ class Proposals:
             distributions_of(self._space, params),
             idle,
             {name: value for name, value in attributes.items() if not name.startswith(_RELATIVE)},
-            number=number,
         )
         self._alive[number] = known
         self._members.append(known)
@@ -247,8 +238,6 @@ class Proposals:
         if known.state == TrialState.RUNNING and self._sampler not in _FITTED:
             # The others learn from what they are told of a trial once, so they are told when it has ended.
             return None
-        if self._judge is not None and known.number is not None:
-            return self._judge.expected([known.number], max(known.epochs))[0]
         if known.state == TrialState.COMPLETE:
             return known.values
         gain = gains[min(max(known.epochs), self._epochs)]

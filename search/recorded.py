@@ -41,7 +41,7 @@ class Recorded:
 
     def __init__(self, table: Table) -> None:
         self.name, self.space, self.epochs = table.name, table.space, table.epochs
-        self.objectives, self.metrics, self.table = table.objectives, table.metrics, table
+        self.objectives, self.table = table.objectives, table
         self.configurations = [dict(params) for params, _ in table.configurations]
         self.curves = [curve for _, curve in table.configurations]
         full = [float(curve.seconds.sum()) for curve in self.curves if not curve.fails]

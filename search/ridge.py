@@ -13,11 +13,11 @@ _CONSTANT = 1e-9
 _PENALTIES = np.logspace(-1, 4, 26)
 
 
-def column_means(rows: Floats, weights: Floats | None = None) -> Floats:
-    """By column, of what is there, with the rows' weights; NaN where nothing is."""
-    there = np.isfinite(rows) * (1.0 if weights is None else weights[:, None])
+def column_means(rows: Floats) -> Floats:
+    """By column, of what is there; NaN where nothing is."""
+    there = np.isfinite(rows)
     with np.errstate(invalid="ignore"):
-        return np.asarray((np.nan_to_num(rows) * there).sum(axis=0) / there.sum(axis=0))
+        return np.asarray(np.nan_to_num(rows).sum(axis=0) / there.sum(axis=0))
 
 
 class Ridge:

@@ -11,7 +11,6 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from search.forecast import Trainings
 from search.stopping import Decision, Stopper
 from trainables.best import values_of
 
@@ -40,8 +39,6 @@ class StudyScheduler(FIFOScheduler):
         Whether no more trials of the search will be added.
     on_failure
         Is called with a trial that failed, before the searcher hears of it, and says whether it is to go on.
-    learns
-        Is told all that trials report, before the stopper decides.
     """
 
     def __init__(
@@ -52,7 +49,6 @@ class StudyScheduler(FIFOScheduler):
         concurrency: Callable[[], int],
         is_exhausted: Callable[[], bool],
         on_failure: Callable[[Trial], bool] = lambda _: False,
-        learns: Trainings | None = None,
     ) -> None:
         super().__init__()
         self._stopper = stopper
@@ -60,7 +56,6 @@ class StudyScheduler(FIFOScheduler):
         self._concurrency = concurrency
         self._is_exhausted = is_exhausted
         self._on_failure = on_failure
-        self._learns = learns
         # By the study's number. Those that run or wait for Tune to start them are few; the paused may be thousands.
         self._active: OrderedDict[int, Trial] = OrderedDict()
         self._paused: dict[int, Trial] = {}
@@ -92,7 +87,6 @@ class StudyScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Let the trial go on, pause it or stop it."""
-        self._learn(trial, result)
         if not _is_searched(trial):
             return str(TrialScheduler.CONTINUE)
         number = trial.config["number"]
@@ -116,7 +110,6 @@ class StudyScheduler(FIFOScheduler):
         self._end(trial)
         if "epoch" not in result:
             return
-        self._learn(trial, result)
         if _is_searched(trial):
             self._stopper.record(trial.config["number"], result["epoch"], self._values(result))
 
@@ -172,12 +165,6 @@ class StudyScheduler(FIFOScheduler):
         self._promoted = None
         self._active[number] = self._paused.pop(number)
         return self._active[number]
-
-    def _learn(self, trial: Trial, result: dict[str, Any]) -> None:
-        if self._learns is not None and trial.config["role"] != "confirmation":
-            number = trial.config["number"]
-            self._learns.begin(number, trial.config["params"])
-            self._learns.enter(number, result["epoch"], values_of(result, self._learns.metrics))
 
     def _values(self, result: dict[str, Any]) -> tuple[float, ...]:
         return values_of(result, self._objectives)

@@ -8,9 +8,9 @@ so that all together vary as much as the record does. So early epochs tell as mu
 configurations are near the best, and a search finds them by their parameters as far as trees can. What a
 configuration is worth is free of luck.
 
-All metrics are answered together, so what one tells of another it tells here. Those that are above 0 throughout are
-compared as logarithms. A configuration fails with the trees' probability, as one of the recorded ones did; failed
-ones count as the highest of each epoch that they did not reach, and what others did not report as the median.
+Objectives are answered together; those that are above 0 throughout are compared as logarithms. A configuration fails
+with the trees' probability, as one of the recorded ones did; failed ones count as the highest of each epoch that they
+did not reach.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,7 +61,6 @@ class Surrogate:
         fails = np.array([[float(curve.fails)] for curve in curves])
         self._failed = [curve for curve in curves if curve.fails]
         values = _filled(curves, epochs)
-        self._objectives = len(curves[0].final)
         self._logarithmic = (values > 0).all(axis=(0, 1))
         values = self._compared(values)
         self._center = values.mean(axis=0)
@@ -76,7 +75,7 @@ class Surrogate:
         share = np.sqrt(np.clip((recorded - explained) / np.maximum(missed, np.finfo(np.float32).tiny), 0, 1))
         self._errors = share * (errors - errors.mean(axis=0))
         self._luck = self._share_of_luck(values, epochs, repeats)
-        self.unseen = self._plain(unseen)[:, :, : self._objectives]
+        self.unseen = self._plain(unseen)
         """float64 [n, epochs, objectives], the expected curves of the recorded configurations, by trees that have not
         seen them."""
 
@@ -91,7 +90,7 @@ class Surrogate:
             return self._failed[source.integers(len(self._failed))]
         worth = self._values(expected[None])[0] + np.sqrt(1 - self._luck) * error
         values, seconds = self._plain(worth + np.sqrt(self._luck) * luck), np.exp(self._pace(place)[0])
-        final = final_of(self._plain(worth)[:, : self._objectives])
+        final = final_of(self._plain(worth))
         return Curve(values, np.full(len(values), seconds), final)
 
     def _place(self, params: Mapping[str, Value]) -> NDArray[np.float32]:
@@ -99,24 +98,24 @@ class Surrogate:
         return np.nan_to_num(coordinates(self._space, params), nan=-1.0).astype(np.float32)
 
     def _share_of_luck(self, values: Floats, epochs: int, repeats: Sequence[tuple[int, Curve]]) -> Floats:
-        """By metric, of the errors' variance at the end what another seed changes: float64 [metrics]."""
+        """By objective, of the errors' variance at the end what another seed changes: float64 [objectives]."""
         pairs = [(at, curve) for at, curve in repeats if len(curve.values) == epochs]
         if not pairs:
             return np.full(values.shape[2], _LUCK)
         end = slice(-max(1, epochs // 4), None)
         again = self._compared(np.array([curve.values for _, curve in pairs]))
-        between = np.nan_to_num(again - values[[at for at, _ in pairs]])[:, end].mean(axis=1)
+        between = (again - values[[at for at, _ in pairs]])[:, end].mean(axis=1)
         missed = self._errors[:, end].mean(axis=1).var(axis=0)
         changed: Floats = (between**2).mean(axis=0) / 2
         return np.clip(changed / np.maximum(missed, np.finfo(np.float32).tiny), 0.0, 1.0)
 
     def _compared(self, values: Floats) -> Floats:
-        """Values `[n, epochs, metrics]` as they are compared."""
+        """Values `[n, epochs, objectives]` as they are compared."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(self._logarithmic, np.log(values), values)
 
     def _values(self, targets: Floats) -> Floats:
-        """What the trees answer `[n, targets]` as values `[n, epochs, metrics]`."""
+        """What the trees answer `[n, targets]` as values `[n, epochs, objectives]`."""
         return self._center + self._scale * targets[:, :-1].reshape(-1, *self._center.shape)
 
     def _plain(self, values: Floats) -> Floats:
@@ -158,17 +157,10 @@ class _Trees:
 
 
 def _filled(curves: Sequence[Curve], epochs: int) -> Floats:
-    """The values, float64 [n, epochs, metrics], without a gap."""
+    """The values, float64 [n, epochs, objectives], without a gap."""
     filled = np.full((len(curves), epochs, curves[0].values.shape[1]), np.nan)
     for place, curve in enumerate(curves):
         filled[place, : len(curve.values)] = curve.values
-    # Of epochs that no training reported, as a warm-up's, what was first reported after them.
-    for epoch in reversed(range(epochs - 1)):
-        silent = np.isnan(filled[:, epoch]).all(axis=0)
-        filled[:, epoch, silent] = filled[:, epoch + 1, silent]
-    for place, curve in enumerate(curves):
-        own = filled[place, : len(curve.values)]
-        own[:] = np.where(np.isnan(own), np.nanmedian(filled[:, : len(own)], axis=0), own)
     return np.where(np.isnan(filled), np.nanmax(filled, axis=0), filled)
 
 

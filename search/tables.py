@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from results.store import METRICS, PARAMS, REPORTED, open_study, read_config, read_epochs, read_trials
+from results.store import METRICS, PARAMS, open_study, read_config, read_epochs, read_trials
 from search.config import ConfigError, StudyConfig
 from search.curves import Curve, final_of
 from search.machine import Machine
@@ -33,8 +33,6 @@ class Table:
         What the configurations were drawn from.
     objectives
         The metrics to minimise.
-    metrics
-        Names of the values in the curves, the objectives first.
     epochs
         Of a trial that is not stopped.
     configurations
@@ -50,7 +48,6 @@ class Table:
     task: tuple[str, int]
     space: Space
     objectives: tuple[str, ...]
-    metrics: tuple[str, ...]
     epochs: int
     configurations: Sequence[tuple[Mapping[str, Value], Curve]]
     repeats: Sequence[tuple[int, Curve]]
@@ -86,10 +83,6 @@ def read_table(folder: Path, objectives: tuple[str, ...] = ()) -> Table:
     encoders = ("unet", "mobilenetv2") if record["encoder"]["available"] else ("unet",)
     plan = make_plan(config, machine, encoders)
     epochs = read_epochs(study)
-    metrics = (
-        *wanted,
-        *(name for name in REPORTED if name not in wanted and epochs[name].null_count < epochs.num_rows),
-    )
     rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in epochs.to_pylist():
         rows[row["trial"]].append(row)
@@ -101,8 +94,7 @@ def read_table(folder: Path, objectives: tuple[str, ...] = ()) -> Table:
     for trial in read_trials(study).to_pylist():
         curve = _curve(
             rows[trial["trial"]],
-            metrics,
-            len(wanted),
+            wanted,
             failed_after=typical if trial["state"] == "FAIL" else None,
         )
         if len(curve.values) < plan.epochs and not curve.fails:
@@ -120,7 +112,6 @@ def read_table(folder: Path, objectives: tuple[str, ...] = ()) -> Table:
         task=(record.get("data", {}).get("source", ""), plan.image_size),
         space=plan.space,
         objectives=wanted,
-        metrics=metrics,
         epochs=plan.epochs,
         configurations=configurations,
         repeats=repeats,
@@ -130,26 +121,25 @@ def read_table(folder: Path, objectives: tuple[str, ...] = ()) -> Table:
 
 def _curve(
     rows: Sequence[Mapping[str, Any]],
-    metrics: tuple[str, ...],
-    objectives: int,
+    objectives: tuple[str, ...],
     *,
     failed_after: float | None,
 ) -> Curve:
-    """The curve of a trial's rows by epoch; of the metrics so many are objectives.
+    """The curve of a trial's rows by epoch.
 
     It fails at the first value of one that is not finite, or is missing; otherwise, unless that is None,
     `failed_after` seconds after its last epoch.
     """
-    values = np.array([[_number(row[name]) for name in metrics] for row in rows]).reshape(
-        len(rows), len(metrics)
+    values = np.array([[_number(row[name]) for name in objectives] for row in rows]).reshape(
+        len(rows), len(objectives)
     )
-    finite = np.isfinite(values[:, :objectives]).all(axis=1)
+    finite = np.isfinite(values).all(axis=1)
     length = len(rows) if finite.all() else int(finite.argmin())
     seconds = np.array([_number(row["epoch_seconds"]) for row in rows])
     values = values[:length]
     if length == len(rows) and failed_after is not None:
         seconds = np.append(seconds, failed_after)
-    final = final_of(values[:, :objectives]) if length else np.full(objectives, math.inf)
+    final = final_of(values) if length else np.full(len(objectives), math.inf)
     return Curve(values, seconds[: length + 1], final)
 
 

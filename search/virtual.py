@@ -128,6 +128,10 @@ class VirtualCluster:
         """How many trials run at once."""
         return self._workers
 
+    def final(self, trial: int) -> tuple[float, ...]:
+        """What the training of a trial of this number is worth at its end."""
+        return tuple(self._trials[trial].curve.final.tolist())
+
     @property
     def free(self) -> int:
         """Workers that neither run a trial nor have one that waits for them."""
@@ -287,7 +291,7 @@ class VirtualCluster:
             "training_iteration": trial.epoch,
             "time_total_s": trial.busy,
             "done": trial.epoch == self._problem.epochs,
-            **dict(zip(self._problem.metrics, values.tolist(), strict=True)),
+            **dict(zip(self._problem.objectives, values.tolist(), strict=True)),
         }
         decision = (
             TrialScheduler.STOP

@@ -15,7 +15,7 @@ from search.virtual import VirtualCluster
 class Given:
     """A problem of given curves: parameter `at` says which. A curve is its seconds an epoch and its values."""
 
-    objectives = metrics = ("loss",)
+    objectives = ("loss",)
 
     def __init__(self, epochs, *curves):
         self.epochs = epochs

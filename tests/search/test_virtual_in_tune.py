@@ -84,7 +84,7 @@ def make_trainable(tune, problem, parameters, folder):
             if epoch > len(self.curve.values):
                 raise ArithmeticError("the training broke down")
             self.file.write_text(str(epoch))
-            values = dict(zip(problem.metrics, self.curve.values[epoch - 1].tolist(), strict=True))
+            values = dict(zip(problem.objectives, self.curve.values[epoch - 1].tolist(), strict=True))
             return {"epoch": epoch, "done": epoch == problem.epochs, **values}
 
     return Showing
