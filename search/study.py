@@ -253,7 +253,6 @@ def _trial(
         previous=str(folder.previous_state(number)),
         best=str(folder.best_weights(number)),
         samples=str(folder.samples(number)),
-        # The first epoch as well: a trial may not live to see a rung.
-        strip_epochs=(1, *plan.rungs),
+        rungs=plan.rungs,
         owner=str(folder.owner(number)),
     )

@@ -33,6 +33,7 @@ class Variable(Protocol):
 
     name: str
     shape: Any
+    dtype: Any
 
     def numpy(self) -> np.ndarray:
         """Its value."""

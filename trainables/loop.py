@@ -236,8 +236,18 @@ class Loop(ABC):
         self.epoch = metadata["epoch"]
         return metadata["note"]
 
+    @property
+    def state_size(self) -> int:
+        """Bytes that `save` writes, but for the names."""
+        variables = [variable for group in self._variables().values() for variable in group]
+        return sum(math.prod(variable.shape) * tf.as_dtype(variable.dtype).size for variable in variables)
+
     def export(self, path: Path) -> None:
         """Write the evaluated generator to one file, atomically: what `trainables.colorizer` reads."""
+        checkpoint.save(path, *self.exported())
+
+    def exported(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """What `export` writes, which training on does not change: arrays, and what is to be known of them."""
         metadata = {
             "kind": _MODEL,
             "model": self.training.params.model,
@@ -246,7 +256,7 @@ class Loop(ABC):
             "epoch": self.epoch,
             "data": self.pack.source,
         }
-        checkpoint.save(path, checkpoint.gather({"generator": self.generator.network.weights}), metadata)
+        return checkpoint.gather({"generator": self.generator.network.weights}), metadata
 
     def _identity(self) -> dict[str, Any]:
         return {

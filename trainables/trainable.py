@@ -1,4 +1,4 @@
-"""A training loop as Ray Tune runs it: one epoch a step, the state on the study's storage after each.
+"""A training loop as Ray Tune runs it: one epoch a step, the state on the study's storage after each or now and then.
 
 The only module here that knows Ray. TensorFlow is imported where a trial starts, in the trial's process, so that
 the process which runs the search can name this class without loading it.
@@ -18,6 +18,7 @@ from ray import tune
 
 from trainables.best import best_epoch
 from trainables.data.nearby import SharedFile, nearby
+from trainables.pace import Pace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,10 +46,11 @@ class OutOfMemoryError(RuntimeError):
 class TrialConfig:
     """What a trial needs to know, as plain values that travel through Ray.
 
-    `last`, `previous`, `best` and `samples` are the files of the training state, of the one an epoch earlier and of
-    the inference weights, and the folder of the picture strips; `strip_epochs` are the epochs after which a strip is
-    made, beside the last one and each that is the best so far. `gpu_share` is 0 to 1, of one GPU; a fraction caps
-    its memory at that share. `owner` is a file in the folder of `last` that names the process which trains the trial.
+    `last`, `previous`, `best` and `samples` are the files of the training state, of the one written before it and of
+    the inference weights, and the folder of the picture strips. `rungs` are the epochs after which the trial may be
+    paused: then the state is written and a strip made, as after the last epoch, and a strip after each epoch that is
+    the best so far. `gpu_share` is 0 to 1, of one GPU; a fraction caps its memory at that share. `owner` is a file in
+    the folder of `last` that names the process which trains the trial.
     """
 
     number: int
@@ -69,7 +71,7 @@ class TrialConfig:
     previous: str
     best: str
     samples: str
-    strip_epochs: tuple[int, ...]
+    rungs: tuple[int, ...]
     owner: str
 
     @classmethod
@@ -89,7 +91,10 @@ class Trial(tune.Trainable):
     _pack: "Pack"
     _loop: "Loop"
     _photos: "np.ndarray"
+    _pace: Pace
     _values: list[list[float]]
+    _weights: tuple[dict[str, "np.ndarray"], dict[str, Any]] | None
+    """Of the best epoch, while they are not written."""
     _unreported: dict[str, Any] | None
     _notice: str | None
     _device: str
@@ -102,6 +107,7 @@ class Trial(tune.Trainable):
         trial = TrialConfig.from_plain(config["trial"])
         hardware.configure(trial.threads, trial.gpu_share, deterministic=trial.deterministic)
         self._device = hardware.device_name()
+        self._pace = Pace()
         from trainables.loop import make_loop
 
         with _names_want_of_memory(trial):
@@ -128,7 +134,7 @@ class Trial(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train and measure one epoch, and put its state, weights and strip on the storage."""
+        """Train and measure one epoch, and put its strip, and when it is time its state, on the storage."""
         if self._name is None:
             self._own()
         if self._unreported is not None:
@@ -154,10 +160,11 @@ class Trial(tune.Trainable):
         self._check_owner()
         self._values.append(values)
         improved = best_epoch(self._values) == len(self._values) - 1
-        if improved or loop.epoch in trial.strip_epochs or loop.epoch == trial.epochs:
+        kept = loop.epoch in trial.rungs or loop.epoch == trial.epochs
+        if improved or kept:
             self._save_strip()
         if improved:
-            loop.export(Path(trial.best))
+            self._weights = loop.exported()
         result = {
             "epoch": loop.epoch,
             **losses,
@@ -168,11 +175,23 @@ class Trial(tune.Trainable):
             "trainable_encoder_parameters": loop.trainable_encoder_parameters,
             "device": self._device,
         }
-        last = Path(trial.last)
-        if last.exists():
-            last.replace(trial.previous)
-        loop.save(last, {"result": result, "values": self._values})
+        size = loop.state_size
+        if kept or self._pace.is_due(size):
+            with self._pace.writing(size):
+                self._save(result)
         return result
+
+    def _save(self, result: dict[str, Any]) -> None:
+        """Write the best epoch's weights, if they are not, and the state; what `_values` tells is there then."""
+        from trainables import checkpoint
+
+        if self._weights is not None:
+            checkpoint.save(Path(self._trial.best), *self._weights)
+            self._weights = None
+        last = Path(self._trial.last)
+        if last.exists():
+            last.replace(self._trial.previous)
+        self._loop.save(last, {"result": result, "values": self._values})
 
     def _open_pack(self, trial: TrialConfig) -> None:
         from trainables.data.pack import open_pack
@@ -188,7 +207,7 @@ class Trial(tune.Trainable):
         self._trial = trial
         self._name = None
         self._values = []
-        self._unreported = self._notice = None
+        self._weights = self._unreported = self._notice = None
         damages = []
         for state in (Path(trial.last), Path(trial.previous)):
             if not state.exists():
@@ -200,6 +219,7 @@ class Trial(tune.Trainable):
                 continue
             self._values, self._unreported = note["values"], note["result"]
             break
+        self._pace.restart()
         if damages:
             self._notice = f"{' '.join(damages)} It goes on after epoch {self._loop.epoch}."
 

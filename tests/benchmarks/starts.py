@@ -54,7 +54,7 @@ def config(folder: Path, pack: SharedFile, params: dict[str, Any], threads: int 
         "threads": threads,
         "gpu_share": 0.0,
         "deterministic": False,
-        "strip_epochs": (),
+        "rungs": (),
         **files,
     }
 

@@ -190,6 +190,25 @@ def test_a_state_of_another_training_is_refused_with_the_difference(
     assert_same(state(other, tmp_path), before)
 
 
+def test_what_was_taken_to_export_stays_as_it_was_while_the_model_trains_on(
+    pack: Pack, tmp_path: Path
+) -> None:
+    loop = make(pack)
+    loop.train_epoch()
+    loop.export(tmp_path / "best.safetensors")
+    arrays, metadata = loop.exported()
+    loop.train_epoch()
+    written = checkpoint.load(tmp_path / "best.safetensors")
+    assert_same(arrays, written[0])
+    assert metadata == written[1]
+    assert any((arrays[name] != array).any() for name, array in loop.exported()[0].items())
+
+
+def test_a_states_size_is_known_before_it_is_written(pack: Pack, tmp_path: Path) -> None:
+    loop = make(pack)
+    assert loop.state_size == sum(array.nbytes for array in state(loop, tmp_path).values())
+
+
 def test_a_model_is_no_training_state(pack: Pack, tmp_path: Path) -> None:
     loop = make(pack)
     loop.export(tmp_path / "best.safetensors")

@@ -37,9 +37,9 @@ for line in sys.stdin:
 class Worker:
     """A process that trains one trial after another, as Ray has it do; without a configuration it goes on."""
 
-    def __init__(self):
+    def __init__(self, first=""):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT],
+            [sys.executable, "-c", first + SCRIPT],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -72,11 +72,11 @@ class Worker:
 
 @pytest.fixture
 def new_worker():
-    """Start a worker."""
+    """Start a worker, which runs some code first."""
     started = []
 
-    def start():
-        started.append(Worker())
+    def start(first=""):
+        started.append(Worker(first))
         return started[-1]
 
     yield start
@@ -123,7 +123,7 @@ def settings(folder, pack, model="cnn", **params):
         "previous": str(folder / "previous.safetensors"),
         "best": str(folder / "best.safetensors"),
         "samples": str(folder / "samples"),
-        "strip_epochs": [1],
+        "rungs": [],
         "owner": str(folder / "owner"),
     }
 
@@ -159,6 +159,29 @@ def test_the_best_epochs_weights_are_kept_and_strips_are_made_at_rungs_and_the_e
     assert load(tmp_path / "best.safetensors")[1]["epoch"] == best["epoch"]
     strips = {int(path.stem.removeprefix("epoch-")) for path in (tmp_path / "samples").iterdir()}
     assert {1, 3, best["epoch"]} <= strips
+
+
+def test_a_large_state_is_written_at_rungs_and_the_end_and_what_came_between_is_trained_again(
+    pack, tmp_path, whole, new_worker
+):
+    config = settings(tmp_path, pack) | {"rungs": [2]}
+    rarely = "from trainables import pace; pace.SMALL, pace.SHARE = 0, 1e-9"
+
+    def train(steps):
+        worker = new_worker(rarely)
+        results = worker.train(steps, config)
+        worker.kill()
+        return results
+
+    first = train(1)
+    assert not list(tmp_path.glob("*.safetensors"))
+    again = train(2)
+    assert curve(again) == curve(whole[:2])
+    assert curve(first) == curve(again[:1])
+    best = best_epoch([(result["val_delta_e"], result["val_swd"]) for result in again])
+    assert load(tmp_path / "best.safetensors")[1]["epoch"] == best + 1
+    assert curve(train(2)) == curve(whole[1:])
+    assert load(tmp_path / "last.safetensors")[1]["epoch"] == 3
 
 
 def test_a_finished_trial_goes_on_when_the_study_has_become_longer(pack, tmp_path, whole, worker):
