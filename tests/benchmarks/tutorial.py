@@ -69,11 +69,11 @@ def _discriminator(size: int, width: int) -> keras.Model:
     return keras.Model([gray, colour], keras.layers.Conv2D(1, 4, kernel_initializer=_initializer())(x))
 
 
-def make_step(size: int, width: int) -> Step:
+def make_step(size: int, width: int, learning_rate: float = 2e-4) -> Step:
     """A training step: gray `[n, s, s, 1]` and colour `[n, s, s, 3]`, float32 in -1..1, to the generator's loss."""
     generator, discriminator = _generator(size, width), _discriminator(size, width)
-    generator_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
-    discriminator_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
+    generator_optimizer = keras.optimizers.Adam(learning_rate, beta_1=0.5)
+    discriminator_optimizer = keras.optimizers.Adam(learning_rate, beta_1=0.5)
     entropy = keras.losses.BinaryCrossentropy(from_logits=True)
 
     @tf.function
