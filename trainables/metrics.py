@@ -12,7 +12,7 @@ the composition of a picture (`trainables.color.picture`) nor any loss.
 | `val_kid` | about 0..2, low; may be just below 0 | see below |
 | `val_l1` | 0..2, low | mean absolute difference of RGB in -1..1, as pix2pix has it |
 | `val_psnr` | dB, high | mean over the pictures, each at most `PSNR_CEILING` |
-| `val_ssim` | -1..1, high | mean over the pictures and RGB (Wang 2004, `tf.image.ssim`) |
+| `val_ssim` | -1..1, high | mean over the pictures and RGB (Wang 2004) |
 
 **Sliced Wasserstein distance** (Rabin 2011, Karras 2018): of each picture 24 patches of 5x5 pixels in Lab at each
 of the scales 1, 2 and 4 (average pooling), at the same seeded places of pictures and photos. Each patch is a vector
@@ -41,6 +41,7 @@ import tensorflow as tf
 
 from trainables import color
 from trainables.features import FeatureExtractor
+from trainables.ssim import ssim
 
 METRICS: tuple[str, ...] = (
     "val_delta_e",
@@ -319,7 +320,7 @@ def _compare(pictures: tf.Tensor, lab: tf.Tensor, truth: tf.Tensor, truth_lab: t
             tf.reduce_mean(tf.norm((lab - truth_lab)[..., 1:], axis=-1), axis=(1, 2)),
             2 * tf.reduce_mean(tf.abs(pictures - truth), axis=(1, 2, 3)),
             tf.minimum(tf.image.psnr(pictures, truth, 1.0), PSNR_CEILING),
-            tf.image.ssim(pictures, truth, 1.0),
+            ssim(pictures, truth),
         ]
     )
 
