@@ -112,7 +112,7 @@ def stock(photos: Path, size: int, width: int, trials: int, epochs: int) -> None
             tune.report({"loss": float(loss)})
 
     here = str(Path(__file__).parent)
-    ray.init(runtime_env={"env_vars": {"PYTHONPATH": f"{here}:{os.environ.get('PYTHONPATH', '')}"}})
+    ray.init("local", runtime_env={"env_vars": {"PYTHONPATH": f"{here}:{os.environ.get('PYTHONPATH', '')}"}})
     gpus = min(1, int(ray.cluster_resources().get("GPU", 0)))
     tuner = tune.Tuner(
         tune.with_resources(train, {"cpu": 1, "gpu": gpus}),
