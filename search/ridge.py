@@ -40,14 +40,13 @@ class Ridge:
         fits = [self._fit(one, beside, len(rows)) for one, beside in zip(projected.T, rest, strict=True)]
         self._penalties, self._variances = np.array(fits).T
         shrunk = self._sizes[:, None] / (self._sizes[:, None] ** 2 + self._penalties) * projected
-        self.slopes = self._right.T @ shrunk / self._scale
-        """Float64 [k, m]."""
+        self._slopes = self._right.T @ shrunk / self._scale
 
     def drawn(self, count: int, rng: np.random.Generator) -> Floats:
         """So many slopes that may be the true ones, by what was seen: float64 [count, k, m]."""
         deviations = np.sqrt(self._variances / (self._sizes[:, None] ** 2 + self._penalties))
         draws = rng.normal(size=(count, *deviations.shape)) * deviations
-        return np.asarray(self.slopes + self._right.T @ draws / self._scale)
+        return np.asarray(self._slopes + self._right.T @ draws / self._scale)
 
     def _fit(self, projected: Floats, rest: float, rows: int) -> tuple[float, float]:
         """The likeliest penalty, and with it the variance of what the function leaves unexplained."""

@@ -70,8 +70,8 @@ def device(settings: Settings) -> dict[str, Any]:
 
     from trainables import hardware
 
-    flags = frozenset(hardware._of_first_processor("flags").split())
-    precision = hardware.suitable_precisions(() if gpu is None else (gpu,), flags)[0]
+    gpus = () if gpu is None else (gpu,)
+    precision = hardware.suitable_precisions(gpus, hardware.processor_flags())[0]
     flops, moved = _limits(tf.as_dtype(precision), settings.seconds)
     memory = "" if gpu is None else f", {gpu.memory_mb} MiB, compute capability {gpu.compute_capability}"
     return {
@@ -192,21 +192,16 @@ def _loop(settings: Settings, **params: Any) -> Any:
 
 
 def _limits(dtype: Any, least: float) -> tuple[float, float]:
-    """FLOP/s of a matrix product and bytes/s of adding to numbers, the best of several seconds."""
+    """FLOP/s of a matrix product and bytes/s of adding to numbers, each measured for some seconds."""
     import tensorflow as tf
+    from training import matmul_rate, rate
 
     side, length = (4096, 2**27) if tf.config.list_logical_devices("GPU") else (1024, 2**23)
-    matrix, numbers = tf.cast(tf.random.normal([side, side]), dtype), tf.Variable(tf.zeros([length]))
-    product = tf.function(lambda: tf.reduce_sum(tf.cast(tf.matmul(matrix, matrix)[:1], tf.float32)))
+    numbers = tf.Variable(tf.zeros([length]))
     added = tf.function(lambda: tf.reduce_sum(numbers.assign_add(tf.ones_like(numbers))[:1]))
-    found = []
-    for run in (product, added):
-        run()
-        best, end = float("inf"), time.perf_counter() + least / 4
-        while time.perf_counter() < end:
-            best = min(best, _seconds(lambda run=run: run().numpy()))
-        found.append(best)
-    return 2 * side**3 / found[0], 2 * 4 * length / found[1]
+    added()
+    moved = rate(lambda: added().numpy(), 2 * 4 * length, least / 4)
+    return matmul_rate(dtype, side, least / 4), moved
 
 
 def _seconds(act: Callable[[], object]) -> float:

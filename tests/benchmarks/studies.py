@@ -20,7 +20,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import tyro
-from PIL import Image
 
 BATCH = 16
 
@@ -41,6 +40,8 @@ class Settings:
 
 def main(settings: Settings) -> None:
     """Measure and print."""
+    from tutorial import write_photos
+
     from trainables.data.pack import build_pack, open_pack
 
     with TemporaryDirectory() as scratch:
@@ -50,8 +51,7 @@ def main(settings: Settings) -> None:
         )
         photos = folder / "photos"
         photos.mkdir()
-        for row in pack.indices("train"):
-            Image.fromarray(pack.images[row]).save(photos / f"{row}.jpg", quality=88)
+        write_photos(pack, photos)
         ours, theirs = [], []
         for number in range(settings.rounds):
             ours.append(rate(settings, our_study(settings, folder, number)))

@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import tyro
-from PIL import Image
 
 from trainables import hardware
 from trainables.params import Pix2PixParams, Precision
@@ -40,10 +39,10 @@ class Settings:
     """Train a whole epoch too, evaluation included."""
 
 
-def rate(run: Callable[[], object], images: int) -> float:
+def rate(run: Callable[[], object], images: int, seconds: float = SECONDS) -> float:
     """Images a second of a call that trains on so many."""
     start, calls = time.perf_counter(), 0
-    while time.perf_counter() - start < SECONDS:
+    while time.perf_counter() - start < seconds:
         run()
         calls += 1
     return images * calls / (time.perf_counter() - start)
@@ -55,7 +54,7 @@ def main() -> None:
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[: settings.threads]))
     hardware.configure(settings.threads, 1)
     import tensorflow as tf
-    from tutorial import make_dataset, make_step
+    from tutorial import make_dataset, make_step, write_photos
 
     from trainables import color
     from trainables.data.pack import build_pack, open_pack
@@ -64,10 +63,7 @@ def main() -> None:
     size, batch = settings.image_size, settings.batch_size
     with TemporaryDirectory() as folder:
         pack = open_pack(build_pack(settings.photos, size, seed=0, cache=Path(folder)).path)
-        files = []
-        for row in pack.indices("train"):
-            files.append(Path(folder) / f"{row}.jpg")
-            Image.fromarray(pack.images[row]).save(files[-1], quality=88)
+        files = write_photos(pack, Path(folder))
         batches = iter(make_dataset(files, size, batch).repeat())
         theirs = make_step(size, settings.width)
         loop = make_loop(
@@ -124,15 +120,14 @@ def main() -> None:
             )
 
 
-def matmul_rate(dtype: object) -> float:
-    """Floating-point operations a second of a product of two 2048 x 2048 matrices."""
+def matmul_rate(dtype: object, side: int = 2048, seconds: float = SECONDS) -> float:
+    """Floating-point operations a second of a product of two square matrices."""
     import tensorflow as tf
 
-    side = 2048
     matrix = tf.cast(tf.random.normal([side, side]), dtype)
     product = tf.function(lambda: tf.reduce_sum(tf.matmul(matrix, matrix)[:1]))
     product()
-    return max(rate(lambda: product().numpy(), 1) for _ in range(2)) * 2 * side**3
+    return max(rate(lambda: product().numpy(), 1, seconds) for _ in range(2)) * 2 * side**3
 
 
 def flops_an_image(loop: object) -> float:

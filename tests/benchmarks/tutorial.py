@@ -11,6 +11,9 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
+from PIL import Image
+
+from trainables.data.pack import Pack
 
 LAMBDA = 100.0
 
@@ -97,6 +100,15 @@ def make_step(size: int, width: int, learning_rate: float = 2e-4) -> Step:
         return generator_loss
 
     return step
+
+
+def write_photos(pack: Pack, folder: Path) -> list[Path]:
+    """The photos that a pack trains on, as files for `make_dataset`."""
+    files = []
+    for row in pack.indices("train"):
+        files.append(folder / f"{row}.jpg")
+        Image.fromarray(pack.images[row]).save(files[-1], quality=88)
+    return files
 
 
 def make_dataset(photos: Sequence[Path], size: int, batch_size: int) -> tf.data.Dataset:
