@@ -30,9 +30,9 @@ class Failures:
     """Judges each error of a study's trials once.
 
     An exception of its own ends a trial for good: started again, it would come to the same, unless there was no room
-    for its state. A trial that lost its
-    worker, be it the process or the machine that it ran in, goes on, unless that happens `MOST_LOST` times without an
-    epoch in between. Machines that leave after a notice, as spot machines do, are not counted.
+    for its state. A trial that lost its worker, be it the process or the machine that it ran in, goes on, unless that
+    happens `MOST_LOST` times without a new epoch in between. Machines that leave after a notice, as spot machines do,
+    are not counted.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Failures:
         self._judged: dict[str, Failure] = {}
 
     def reported(self, number: int) -> None:
-        """Enter that a trial, by the study's number, reported an epoch."""
+        """Enter that a trial, by the study's number, reported an epoch that was not known."""
         self._lost.pop(number, None)
 
     def judge(self, trial: Trial) -> Failure:

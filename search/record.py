@@ -88,7 +88,7 @@ class Recorder(TrialProgressCallback):
     budget
         Is told what was spent.
     failures
-        Is told of every epoch, and asked what an error means.
+        Is told of every new epoch, and asked what an error means.
     """
 
     def __init__(
@@ -129,11 +129,11 @@ class Recorder(TrialProgressCallback):
     ) -> None:
         """Enter an epoch, on disk before the trial trains the next one."""
         number = trial.config["number"]
-        self._failures.reported(number)
         if result.get("notice"):
             self._display.noticed(number, result["notice"])
-        # A trial that goes on reports its last epoch again, should the process before it not have come to that.
+        # A trial that goes on reports again what its process before may not have come to report.
         if result["epoch"] not in self._rows[number]:
+            self._failures.reported(number)
             row = {name: result[name] for name in EPOCHS.names if name in result} | {
                 "trial": number,
                 "node": result.get("hostname"),

@@ -1,0 +1,68 @@
+"""What the recorder makes of results and errors, told as Tune tells them."""
+
+import itertools
+from types import SimpleNamespace
+
+import pytest
+from ray import cloudpickle
+from ray.exceptions import RayActorError
+from ray.tune.experiment import Trial
+from rich.console import Console
+
+from results.writer import StudyWriter
+from search.budget import Budget
+from search.failures import Failures
+from search.live import Lines
+from search.progress import Progress
+from search.record import Recorder
+
+
+@pytest.fixture
+def live(tmp_path):
+    """Let a process of trial 0 report these epochs and be killed; the judgement of that."""
+    failures, lives = Failures(), itertools.count()
+    progress = Progress(trials=1, epochs=9, slots=1, objectives=("val_swd",))
+    recorder = Recorder(
+        StudyWriter(tmp_path / "study"),
+        objectives=("val_swd",),
+        epochs=9,
+        seed=0,
+        gpus=0.0,
+        history={},
+        display=Lines(Console(), progress),
+        budget=Budget(seconds=None, gpu_seconds=None, gpus=0.0, rows=[]),
+        failures=failures,
+    )
+
+    def live(*epochs):
+        name = f"life{next(lives)}"
+        error = tmp_path / f"{name}.pkl"
+        error.write_bytes(cloudpickle.dumps(RayActorError()))
+        trial = SimpleNamespace(
+            trial_id=name,
+            config={"number": 0, "point": {"key": "a", "params": {"dropout": 0.1}}},
+            status=Trial.RUNNING,
+            pickled_error_file=str(error),
+        )
+        recorder.on_trial_start(0, [], trial)
+        for epoch in epochs:
+            result = {"epoch": epoch, "epoch_seconds": 1.0, "images_per_second": 9.0, "val_swd": 1.0 / epoch}
+            recorder.on_trial_result(0, [], trial, result)
+        recorder.on_trial_error(0, [], trial)
+        return failures.judge(trial)
+
+    return live
+
+
+def test_a_trial_that_dies_in_the_same_epoch_in_three_processes_is_set_aside(live):
+    assert live(1, 2).goes_on
+    assert live(2).goes_on
+    assert not live(1, 2).goes_on
+
+
+def test_a_new_epoch_between_two_deaths_lets_a_trial_go_on(live):
+    assert live(1, 2).goes_on
+    assert live(2).goes_on
+    assert live(2, 3).goes_on
+    assert live(3).goes_on
+    assert not live(3).goes_on
