@@ -9,6 +9,8 @@ from ray import cloudpickle
 from ray.exceptions import ActorUnavailableError, RayActorError
 from ray.tune.experiment import Trial
 
+from trainables.trainable import WornOutError
+
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 MOST_LOST = 3
 """Workers that a trial may lose in a row: by the last one it is likely that the trial is what kills them."""
@@ -32,7 +34,7 @@ class Failures:
     An exception of its own ends a trial for good: started again, it would come to the same, unless there was no room
     for its state. A trial that lost its worker, be it the process or the machine that it ran in, goes on, unless that
     happens `MOST_LOST` times without a new epoch in between. Machines that leave after a notice, as spot machines do,
-    are not counted.
+    are not counted, nor are processes that have built enough.
     """
 
     def __init__(self) -> None:
@@ -51,7 +53,10 @@ class Failures:
 
     def _judge(self, number: int, error: BaseException | None) -> Failure:
         if not isinstance(error, RayActorError) or error.actor_init_failed:
-            full = getattr(getattr(error, "cause", error), "errno", None) in _FULL
+            cause = getattr(error, "cause", error)
+            if isinstance(cause, WornOutError):
+                return Failure(str(cause), goes_on=True)
+            full = getattr(cause, "errno", None) in _FULL
             return Failure(_reason(error), goes_on=full, is_full=full)
         reason = "its machine was lost" if _lost_machine(error) else _reason(error)
         self._lost[number] += not error.preempted

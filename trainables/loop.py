@@ -215,8 +215,12 @@ class Loop(ABC):
 
         `note` holds JSON types of the caller's, which `restore` gives back.
         """
+        checkpoint.save(path, *self.state(note))
+
+    def state(self, note: Mapping[str, Any] | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """What `save` writes, which training on does not change: arrays, and what is to be known of them."""
         metadata = self._identity() | {"epoch": self.epoch, "note": dict(note or {})}
-        checkpoint.save(path, checkpoint.gather(self._variables()), metadata)
+        return checkpoint.gather(self._variables()), metadata
 
     def restore(self, path: Path) -> dict[str, Any]:
         """Go back to what `save` wrote, and return its note; this loop must have been made with the same arguments.

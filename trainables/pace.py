@@ -7,7 +7,7 @@ from contextlib import contextmanager
 SHARE = 0.03
 """Of a trial's time that may go into writing a large state."""
 SMALL = 32 * 2**20
-"""Bytes of a state that is written after each epoch: 0.2 s on a slow disk."""
+"""Bytes of a state that is written after each epoch, which waits for it: 0.2 s on a slow disk."""
 _A_SECOND = 150e6
 """Bytes that are written, before it was measured."""
 _LEAST = 1e-3
@@ -37,7 +37,12 @@ class Pace:
 
     def is_due(self, size: int) -> bool:
         """Whether a state of so many bytes is to be written."""
-        return size <= SMALL or self._clock() - self._written >= size / self._rate / SHARE
+        return self.is_small(size) or self._clock() - self._written >= size / self._rate / SHARE
+
+    @staticmethod
+    def is_small(size: int) -> bool:
+        """Whether a state of so many bytes is written after each epoch."""
+        return size <= SMALL
 
     @contextmanager
     def writing(self, size: int) -> Iterator[None]:

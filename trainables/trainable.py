@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
+from trainables.background import Background
 from trainables.best import best_epoch
 from trainables.data.nearby import SharedFile, nearby
 from trainables.pace import Pace
@@ -40,6 +41,18 @@ class OutOfMemoryError(RuntimeError):
             f"out of memory with batches of {self.batch_size} pictures: take a smaller --batch-size or --image-size,"
             " or let fewer trials share a GPU (--gpus-per-trial)"
         )
+
+
+MOST_BUILT = 24
+"""Networks that are built in one process: XLA keeps the programs of each for the life of a process, some 80 MB of the
+machine's memory (measured on a processor, Pix2Pix of width 16 at 32 pixels)."""
+
+
+class WornOutError(RuntimeError):
+    """A process has built so many networks that the trial had better begin in a new one."""
+
+    def __str__(self) -> str:
+        return f"its process had built {MOST_BUILT} networks, whose programs stay in memory, and another is started"
 
 
 @dataclass(frozen=True)
@@ -92,6 +105,8 @@ class Trial(tune.Trainable):
     _loop: "Loop"
     _photos: "np.ndarray"
     _pace: Pace
+    _background: Background
+    _built: int
     _values: list[list[float]]
     _weights: tuple[dict[str, "np.ndarray"], dict[str, Any]] | None
     """Of the best epoch, while they are not written."""
@@ -108,6 +123,8 @@ class Trial(tune.Trainable):
         hardware.configure(trial.threads, trial.gpu_share, deterministic=trial.deterministic)
         self._device = hardware.device_name()
         self._pace = Pace()
+        self._background = Background()
+        self._built = 1
         from trainables.loop import make_loop
 
         with _names_want_of_memory(trial):
@@ -116,7 +133,13 @@ class Trial(tune.Trainable):
             self._go_on(trial)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Build another trial in the same process, with the networks that are there if they fit."""
+        """Build another trial in the same process, with the networks that are there if they fit.
+
+        Raises
+        ------
+        WornOutError
+            The trial needs new networks, and this process has built enough.
+        """
         from trainables.loop import forget_loops, make_loop
 
         trial = TrialConfig.from_plain(new_config["trial"])
@@ -126,7 +149,10 @@ class Trial(tune.Trainable):
                 self._open_pack(trial)
             if self._loop.fits(training, self._pack):
                 self._loop.restart(training)
+            elif self._built >= MOST_BUILT:
+                raise WornOutError
             else:
+                self._built += 1
                 del self._loop
                 forget_loops()
                 self._loop = make_loop(training, self._pack)
@@ -175,23 +201,38 @@ class Trial(tune.Trainable):
             "trainable_encoder_parameters": loop.trainable_encoder_parameters,
             "device": self._device,
         }
-        size = loop.state_size
-        if kept or self._pace.is_due(size):
-            with self._pace.writing(size):
-                self._save(result)
+        if kept or self._pace.is_due(loop.state_size):
+            self._save(result)
         return result
 
     def _save(self, result: dict[str, Any]) -> None:
-        """Write the best epoch's weights, if they are not, and the state; what `_values` tells is there then."""
+        """Write the best epoch's weights, if they are not, and the state; what `_values` tells is there then.
+
+        A large state is written beside what is trained next, be it this trial or another one: should the process die
+        meanwhile, the trial goes on from the state before.
+        """
         from trainables import checkpoint
 
-        if self._weights is not None:
-            checkpoint.save(Path(self._trial.best), *self._weights)
-            self._weights = None
-        last = Path(self._trial.last)
-        if last.exists():
-            last.replace(self._trial.previous)
-        self._loop.save(last, {"result": result, "values": self._values})
+        trial, size = self._trial, self._loop.state_size
+        weights, state = self._weights, self._loop.state({"result": result, "values": [*self._values]})
+
+        def write() -> None:
+            best, last, previous = (Path(file) for file in (trial.best, trial.last, trial.previous))
+            with self._pace.writing(size):
+                if weights is not None:
+                    checkpoint.save(best, *weights)
+                if last.exists():
+                    last.replace(previous)
+                checkpoint.save(last, *state)
+
+        self._background.begin(write)
+        self._weights = None
+        if self._pace.is_small(size) or result["epoch"] >= trial.epochs:
+            self._background.finish()
+
+    def cleanup(self) -> None:
+        """Let what is being written come to its end."""
+        self._background.finish()
 
     def _open_pack(self, trial: TrialConfig) -> None:
         from trainables.data.pack import open_pack
@@ -204,6 +245,13 @@ class Trial(tune.Trainable):
         """Take up the newest state that is whole; without any, the trial begins, and comes to the same numbers."""
         from trainables.checkpoint import DamagedError
 
+        notices = []
+        try:
+            self._background.finish()
+        except OSError as error:
+            notices.append(
+                f"The state of trial {self._trial.number} was not written ({error}): it goes on from the one before."
+            )
         self._trial = trial
         self._name = None
         self._values = []
@@ -221,7 +269,8 @@ class Trial(tune.Trainable):
             break
         self._pace.restart()
         if damages:
-            self._notice = f"{' '.join(damages)} It goes on after epoch {self._loop.epoch}."
+            notices += [*damages, f"It goes on after epoch {self._loop.epoch}."]
+        self._notice = " ".join(notices) or None
 
     def _own(self) -> None:
         """Take the trial over, not before its first epoch: Tune may build it in two processes and use one."""

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from ray import cloudpickle
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayTaskError
 from ray.tune.experiment import Trial
 from rich.console import Console
 
@@ -15,11 +15,12 @@ from search.failures import Failures
 from search.live import Lines
 from search.progress import Progress
 from search.record import Recorder
+from trainables.trainable import WornOutError
 
 
 @pytest.fixture
 def live(tmp_path):
-    """Let a process of trial 0 report these epochs and be killed; the judgement of that."""
+    """Let a process of trial 0 report these epochs and end with an error; the judgement of that."""
     failures, lives = Failures(), itertools.count()
     progress = Progress(trials=1, epochs=9, slots=1, objectives=("val_swd",))
     recorder = Recorder(
@@ -34,15 +35,15 @@ def live(tmp_path):
         failures=failures,
     )
 
-    def live(*epochs):
+    def live(*epochs, error=None):
         name = f"life{next(lives)}"
-        error = tmp_path / f"{name}.pkl"
-        error.write_bytes(cloudpickle.dumps(RayActorError()))
+        file = tmp_path / f"{name}.pkl"
+        file.write_bytes(cloudpickle.dumps(error or RayActorError()))
         trial = SimpleNamespace(
             trial_id=name,
             config={"number": 0, "point": {"key": "a", "params": {"dropout": 0.1}}},
             status=Trial.RUNNING,
-            pickled_error_file=str(error),
+            pickled_error_file=str(file),
         )
         recorder.on_trial_start(0, [], trial)
         for epoch in epochs:
@@ -66,3 +67,11 @@ def test_a_new_epoch_between_two_deaths_lets_a_trial_go_on(live):
     assert live(2, 3).goes_on
     assert live(3).goes_on
     assert not live(3).goes_on
+
+
+def test_a_process_that_takes_no_further_trial_costs_the_trial_nothing(live):
+    for _ in range(4):
+        worn_out = live(error=RayTaskError("reset", "the traceback", WornOutError()))
+        assert worn_out.goes_on
+        assert "another is started" in worn_out.reason
+    assert live().goes_on

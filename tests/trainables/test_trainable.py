@@ -31,6 +31,7 @@ for line in sys.stdin:
     kept = ("val_", "train_", "epoch", "done", "notice")
     told = [{name: value for name, value in result.items() if name.startswith(kept)} for result in results]
     print(json.dumps(told), flush=True)
+trial.stop()
 """
 
 
@@ -67,6 +68,10 @@ class Worker:
 
     def kill(self):
         self.process.kill()
+        self.process.communicate()
+
+    def end(self):
+        """Close the process as Ray does, which lets it write what it is writing."""
         self.process.communicate()
 
 
@@ -161,16 +166,19 @@ def test_the_best_epochs_weights_are_kept_and_strips_are_made_at_rungs_and_the_e
     assert {1, 3, best["epoch"]} <= strips
 
 
+LARGE = "from trainables import pace; pace.SMALL, pace.SHARE = 0, 1e-9\n"
+"""Takes every state for a large one, and lets the time alone give no occasion to write it."""
+
+
 def test_a_large_state_is_written_at_rungs_and_the_end_and_what_came_between_is_trained_again(
     pack, tmp_path, whole, new_worker
 ):
     config = settings(tmp_path, pack) | {"rungs": [2]}
-    rarely = "from trainables import pace; pace.SMALL, pace.SHARE = 0, 1e-9"
 
     def train(steps):
-        worker = new_worker(rarely)
+        worker = new_worker(LARGE)
         results = worker.train(steps, config)
-        worker.kill()
+        worker.end()
         return results
 
     first = train(1)
@@ -182,6 +190,54 @@ def test_a_large_state_is_written_at_rungs_and_the_end_and_what_came_between_is_
     assert load(tmp_path / "best.safetensors")[1]["epoch"] == best + 1
     assert curve(train(2)) == curve(whole[1:])
     assert load(tmp_path / "last.safetensors")[1]["epoch"] == 3
+
+
+SLOW_DISK = """
+import time
+from trainables import checkpoint
+save = checkpoint.save
+checkpoint.save = lambda *content: (time.sleep(2), save(*content))
+"""
+FULL_DISK = """
+import errno
+from trainables import checkpoint
+def save(path, *content):
+    raise OSError(errno.ENOSPC, "No space left", str(path))
+checkpoint.save = save
+"""
+
+
+def test_a_large_state_is_of_its_epoch_though_it_is_written_while_the_next_one_trains(
+    pack, tmp_path, whole, new_worker
+):
+    config = settings(tmp_path, pack) | {"rungs": [1]}
+    worker = new_worker(LARGE + SLOW_DISK)
+    assert curve(worker.train(2, config)) == curve(whole[:2])
+    worker.end()
+    assert load(tmp_path / "last.safetensors")[1]["epoch"] == 1
+    assert curve(new_worker().train(3, config)) == curve(whole)
+
+
+def test_a_large_state_of_a_paused_trial_is_there_when_the_next_trial_has_begun(
+    pack, tmp_path, whole, new_worker
+):
+    paused, other = settings(tmp_path / "paused", pack), settings(tmp_path / "other", pack, width=16)
+    worker = new_worker(LARGE + SLOW_DISK)
+    worker.train(1, paused | {"rungs": [1]})
+    worker.train(0, other)
+    assert load(tmp_path / "paused" / "last.safetensors")[1]["epoch"] == 1
+    assert curve(worker.train(3, paused)) == curve(whole)
+
+
+def test_a_full_disk_fails_the_trial_that_waits_for_its_state_and_is_told_of_one_that_is_paused(
+    pack, tmp_path, new_worker
+):
+    worker = new_worker(LARGE + FULL_DISK)
+    worker.train(1, settings(tmp_path / "paused", pack) | {"rungs": [1], "number": 7})
+    (after,) = worker.train(1, settings(tmp_path / "other", pack))
+    assert "state of trial 7 was not written" in after["notice"]
+    assert "No space left" in after["notice"]
+    assert "No space left" in worker.fail(2, None)
 
 
 def test_a_finished_trial_goes_on_when_the_study_has_become_longer(pack, tmp_path, whole, worker):
@@ -207,6 +263,18 @@ def test_a_reused_process_trains_the_next_trial_as_a_new_one_would(pack, tmp_pat
     alone = new_worker().train(1, settings(tmp_path / "new", pack, width=16))
     reused = worker.train(1, settings(tmp_path / "reused", pack, width=16))
     assert curve(reused) == curve(alone)
+
+
+def test_a_process_that_has_built_its_share_takes_trials_of_its_networks_and_refuses_others(
+    pack, tmp_path, new_worker
+):
+    worker = new_worker("from trainables import trainable; trainable.MOST_BUILT = 2\n")
+    for width in (8, 16):
+        worker.train(0, settings(tmp_path / str(width), pack, width=width))
+    worker.train(0, settings(tmp_path / "again", pack, width=16))
+    assert "WornOutError: its process had built 2 networks" in worker.fail(
+        0, settings(tmp_path / "other", pack, width=8)
+    )
 
 
 @pytest.mark.slow
