@@ -18,7 +18,7 @@ from trainables.data.sources import resolve
 _NEEDED = {"gp": ("scipy", "torch"), "cmaes": ("cmaes",)}
 """Packages that searchers need beside what is always installed."""
 LEAST_FREE = 512 * 2**20
-"""Bytes on the storage below which a study is not begun: the weights of a few small trials."""
+"""Bytes on the storage below which a study is not begun, beside what its trials keep: tables, pictures, a journal."""
 _MAY_CHANGE = {
     "storage",
     "address",
@@ -89,7 +89,7 @@ def admit(config: StudyConfig) -> Plan:
             f"--name {config.name} is taken by {folder}: go on with that study (python -m search.run --resume"
             f" {config.name}) or take another name."
         )
-    _check_storage(config.storage)
+    _check_storage(plan)
     for name, words in _WORDS.items():
         spec = getattr(config, name)
         if spec not in words and not Path(spec).is_file():
@@ -193,14 +193,25 @@ def _absolute(path: str) -> str:
     return str(expanded.absolute()) if path not in _WORDS["encoder_weights"] and expanded.exists() else path
 
 
-def _check_storage(storage: Path) -> None:
-    existing = next(path for path in (storage, *storage.absolute().parents) if path.exists())
-    _check_writable(storage, existing)
-    free = shutil.disk_usage(existing).free
-    if free < LEAST_FREE:
+def free_bytes(storage: Path) -> int:
+    """What is free where this folder lies, or will."""
+    return shutil.disk_usage(_existing(storage)).free
+
+
+def _existing(storage: Path) -> Path:
+    return next(path for path in (storage, *storage.absolute().parents) if path.exists())
+
+
+def _check_storage(plan: Plan) -> None:
+    storage = plan.config.storage
+    _check_writable(storage, _existing(storage))
+    at_once = max(1, plan.concurrency)
+    free, needed = free_bytes(storage), LEAST_FREE + at_once * plan.bytes_kept
+    if free < needed:
         raise ConfigError(
-            f"--storage is {storage}, with {free / 2**20:.0f} MiB free, but a study needs"
-            f" {LEAST_FREE / 2**20:.0f} or more: make room there, or take another folder."
+            f"--storage is {storage}, with {free / 2**20:.0f} MiB free, but a study needs {needed / 2**20:.0f} or"
+            f" more, for the states of {at_once} trial{'s' * (at_once > 1)} at once: make room there, take another"
+            " folder, or smaller networks."
         )
 
 

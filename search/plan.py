@@ -12,8 +12,18 @@ from search.config import BLANK, ConfigError, StudyConfig
 from search.machine import Machine
 from search.points import Point, read_points
 from search.stopping import Stopper, default_grace, make_stopper
-from spaces import REFERENCES, Parameter, ReferencePoint, SpaceError, fix, reference_points, space_of
+from spaces import (
+    REFERENCES,
+    Parameter,
+    ReferencePoint,
+    SpaceError,
+    fix,
+    largest_points,
+    reference_points,
+    space_of,
+)
 from spaces.grid import grid
+from trainables.footprint import KEPT, state_bytes
 
 MOST_GRID_POINTS = 10_000
 """Of a grid search: beyond that nobody waits for its end."""
@@ -106,6 +116,16 @@ class Plan:
         stretches = pairwise((0, *self.rungs, self.epochs))
         searched = sum((end - start) / self.config.eta**rung for rung, (start, end) in enumerate(stretches))
         return self.trials * searched + self.beside * self.epochs
+
+    @property
+    def bytes_kept(self) -> float:
+        """What a trial of the largest networks keeps on the storage while it runs or waits."""
+        return KEPT * max(state_bytes(self.model, point) for point in largest_points(self.space))
+
+    @property
+    def most_kept(self) -> float:
+        """What all trials would keep together, were they all of the largest networks; mostly about half of that."""
+        return (self.trials + self.beside) * self.bytes_kept
 
     def stopper(self) -> Stopper:
         """What decides which trials go on, before it has seen any."""

@@ -14,7 +14,7 @@ from results.noise import seed_noise
 from results.ranking import Ranked, rank
 from results.store import PARAMS, read_epochs, read_resamples, read_trials
 from results.verdict import FEWEST_PHOTOS, FEWEST_SEEDS, Verdict, judge
-from search.admission import resume_command, study_folder
+from search.admission import free_bytes, resume_command, study_folder
 from search.config import StudyConfig
 from search.live import describe, duration, say
 from search.machine import joins_cluster
@@ -54,6 +54,8 @@ def print_plan(console: Console, plan: Plan) -> None:
     objectives = " and ".join(plan.config.objective)
     say(console, f"minimised   {objectives}, searched by {plan.config.searcher}")
     say(console, f"folder      {study_folder(plan.config).path}")
+    most, free = (f"{size / 2**30:.1f} GiB" for size in (plan.most_kept, free_bytes(plan.config.storage)))
+    say(console, f"            It takes up to {most} there while it runs; {free} are free.")
     _print_scaled(console, plan)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("parameter")
@@ -129,6 +131,14 @@ def print_beginning(
         say(console, pretrained.encoder.note, style="" if pretrained.encoder.available else "yellow")
         if pretrained.perceptual.path:
             say(console, pretrained.perceptual.note)
+    free = free_bytes(plan.config.storage)
+    if free < plan.most_kept:
+        say(
+            console,
+            f"{free / 2**30:.1f} GiB are free under {plan.config.storage}, but trials that wait may come to"
+            f" {plan.most_kept / 2**30:.1f}: make room there. Should it fill up, the study stops and loses nothing.",
+            style="yellow",
+        )
     _print_scaled(console, plan)
 
 

@@ -157,15 +157,25 @@ def test_kid_without_a_trained_network_is_refused(run_search, storage):
     assert "--objective is val_kid" in message
 
 
-def test_a_storage_without_room_is_refused(run_search, tmp_path):
-    run = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(tmp_path)], check=False)
+@pytest.mark.parametrize(
+    ("size", "model", "refused"),
+    [
+        ("64m", ("cnn",), "64 MiB free, but a study needs"),
+        ("1g", ("cnn", "--set", "width=16"), None),
+        ("1g", ("pix2pix", "--image-size", "128", "--set", "width=64"), "for the states of 1 trial at once"),
+    ],
+    ids=["tables", "small", "large"],
+)
+def test_a_storage_without_room_for_the_trials_at_once_is_refused(size, model, refused, tmp_path):
+    run = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(tmp_path)], check=False)
     if run.returncode:
         pytest.skip("needs the right to mount a small file system (root)")
     try:
-        command = [sys.executable, "-m", "search.run", "cnn", "--storage", str(tmp_path)]
+        command = [sys.executable, "-m", "search.run", *model, "--storage", str(tmp_path)]
+        command += ["--concurrency", "1", "--dry-run"]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert run.returncode == 2
-        assert "64 MiB free, but a study needs 512" in run.stderr
+        assert run.returncode == (2 if refused else 0)
+        assert (refused or "It takes up to") in (run.stderr if refused else run.stdout)
         assert list(tmp_path.iterdir()) == []
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
