@@ -5,7 +5,7 @@ What one process measures is `trainables.packing`; here are the processes, and w
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from search.gpus import gpu_nodes
@@ -14,11 +14,12 @@ from search.plan import Plan
 from spaces import Value, largest_points
 from trainables.cuda import Gpu
 from trainables.data.nearby import SharedFile, nearby
-from trainables.hardware import CONTEXT_MB, configure
+from trainables.hardware import BESIDE_MB, configure
 from trainables.params import Precision
 
 if TYPE_CHECKING:
     from trainables.loop import Loop, Training
+    from trainables.packing import Taken
 
 MARGIN = 1.2
 """Times the measured peak that a trial must be able to allocate: memory fragments, and a configuration between those
@@ -46,12 +47,15 @@ class Packing:
         Of 1, 2, ... trials on one GPU, all together; empty if not measured.
     trouble
         Why no more was measured, if something was in the way.
+    beside_mb
+        MiB of a GPU that a trial's process takes beside that.
     """
 
     trials_per_gpu: int
     peak_mb: float | None
     images_per_second: Sequence[float]
     trouble: str | None
+    beside_mb: float = BESIDE_MB
 
     @property
     def share(self) -> float:
@@ -72,20 +76,22 @@ class Packing:
         return said if self.trouble is None else f"{said}; more could not be measured ({self.trouble})"
 
 
-def most_that_fit(peak_mb: float, gpus: Sequence[Gpu], others: int) -> int:
+def most_that_fit(peak_mb: float, beside_mb: float, gpus: Sequence[Gpu], others: int) -> int:
     """Trials that fit on the smallest of these GPUs, 1 or more.
 
     Parameters
     ----------
     peak_mb
         MiB that TensorFlow allocates at most for one of them.
+    beside_mb
+        MiB that its process takes beside that.
     gpus
         All that a trial may get.
     others
-        Trials for each GPU that there are, and that there are processors for.
+        Trials for each GPU that there are, and that there are processors and memory of the machine for.
     """
     memory = min(gpu.memory_mb for gpu in gpus)
-    return max(1, min(others, int(memory / (MARGIN * peak_mb + CONTEXT_MB))))
+    return max(1, min(others, int(memory / (MARGIN * peak_mb + beside_mb))))
 
 
 def best_count(rates: Sequence[float]) -> int:
@@ -119,17 +125,22 @@ def measure_packing(
         resources=accelerator_resource(plan.config.accelerator),
     )
     peak: float | None = None
+    beside: float = BESIDE_MB
     rates: list[float] = []
+    trouble = None
     if not gpus:
         return Packing(1, None, [], "no driver tells a GPU's memory")
     try:
-        largest, peak = _largest(measuring, largest_points(plan.space))
-        most = most_that_fit(peak, gpus, _others(plan))
-        while most > 1 and len(rates) < most and best_count(rates) >= len(rates):
-            rates.append(_together(measuring, largest, len(rates) + 1))
+        largest, taken = _largest(measuring, largest_points(plan.space))
+        beside = taken.beside_mb
+        if math.isfinite(taken.peak_mb):
+            peak = taken.peak_mb
+            most = most_that_fit(peak, beside, gpus, _others(plan, taken.host_mb))
+            while most > 1 and len(rates) < most and best_count(rates) >= len(rates):
+                rates.append(_together(measuring, largest, len(rates) + 1, beside))
     except ray.exceptions.RayError as error:
-        return Packing(best_count(rates), peak, rates, _reason(error))
-    return Packing(best_count(rates), peak, rates, None)
+        trouble = _reason(error)
+    return Packing(best_count(rates), peak, rates, trouble, beside)
 
 
 @dataclass(frozen=True)
@@ -165,17 +176,17 @@ class _Trial:
 
     _loop: "Loop"
 
-    def __init__(self, measuring: _Measuring, share: float) -> None:
-        configure(measuring.threads, share)
+    def __init__(self, measuring: _Measuring, share: float, beside_mb: float) -> None:
+        configure(measuring.threads, share, beside_mb=beside_mb)
         from trainables.data.pack import open_pack
 
         self._measuring = measuring
         self._pack = open_pack(nearby(measuring.pack))
 
-    def peak_mb(self, point: dict[str, Value]) -> float:
-        from trainables.packing import peak_mb
+    def taken(self, point: dict[str, Value]) -> "Taken":
+        from trainables.packing import taken
 
-        return peak_mb(self._measuring.training(point), self._pack)
+        return taken(self._measuring.training(point), self._pack)
 
     def warm_up(self, point: dict[str, Value]) -> None:
         from trainables.packing import warm_loop
@@ -189,22 +200,23 @@ class _Trial:
         return images_per_second({"": self._loop}, _SECONDS)[""]
 
 
-def _largest(measuring: _Measuring, points: Sequence[dict[str, Value]]) -> tuple[dict[str, Value], float]:
-    """The point that takes the most memory, and how much."""
+def _largest(measuring: _Measuring, points: Sequence[dict[str, Value]]) -> tuple[dict[str, Value], "Taken"]:
+    """The point that takes the most of a GPU's memory, and how much; what takes more than half has no company."""
     import ray
 
     trial = ray.remote(num_cpus=measuring.threads, num_gpus=1, resources=measuring.resources)(_Trial).remote(
-        measuring, 1.0
+        measuring, 0.5, BESIDE_MB
     )
     try:
-        peaks = [ray.get(trial.peak_mb.remote(point)) for point in points]
+        taken = [ray.get(trial.taken.remote(point)) for point in points]
     finally:
         ray.kill(trial)
-    peak = max(peaks)
-    return points[peaks.index(peak)], peak
+    peaks = [one.peak_mb for one in taken]
+    at = peaks.index(max(peaks))
+    return points[at], replace(taken[at], beside_mb=taken[-1].beside_mb, host_mb=taken[-1].host_mb)
 
 
-def _together(measuring: _Measuring, point: dict[str, Value], count: int) -> float:
+def _together(measuring: _Measuring, point: dict[str, Value], count: int, beside_mb: float) -> float:
     """Images a second of so many trials on one GPU, added up."""
     import ray
     from ray.util.placement_group import placement_group, remove_placement_group
@@ -221,7 +233,7 @@ def _together(measuring: _Measuring, point: dict[str, Value], count: int) -> flo
     trials: list[Any] = []
     try:
         ray.get(group.ready(), timeout=_PATIENCE)
-        trials += [trial.remote(measuring, share) for _ in range(count)]
+        trials += [trial.remote(measuring, share, beside_mb) for _ in range(count)]
         ray.get([one.warm_up.remote(point) for one in trials])
         return sum(ray.get([one.rate.remote() for one in trials]))
     finally:
@@ -230,14 +242,15 @@ def _together(measuring: _Measuring, point: dict[str, Value], count: int) -> flo
         remove_placement_group(group)
 
 
-def _others(plan: Plan) -> int:
-    """Trials for each GPU that the study has, and that every machine has processors for."""
+def _others(plan: Plan, host_mb: float) -> int:
+    """Trials for each GPU that the study has, and that every machine has processors and memory for."""
     asked = min(plan.config.concurrency or plan.trials, plan.trials)
-    processors = [
-        int(node["Resources"].get("CPU", 0) / plan.config.cpus_per_trial / node["Resources"]["GPU"])
-        for node in gpu_nodes(plan.config.accelerator)
-    ]
-    return min(math.ceil(asked / plan.machine.gpus), *processors)
+    room = []
+    for resources in (node["Resources"] for node in gpu_nodes(plan.config.accelerator)):
+        processors = resources.get("CPU", 0) / plan.config.cpus_per_trial
+        memory = resources.get("memory", math.inf) / (MARGIN * host_mb * 2**20)
+        room.append(min(processors, memory) / resources["GPU"])
+    return int(min(math.ceil(asked / plan.machine.gpus), *room))
 
 
 def _reason(error: BaseException) -> str:

@@ -33,6 +33,7 @@ from search.pretrained import Pretrained, PretrainedCheck
 from search.sharing import check_shared
 from trainables.data.nearby import SharedFile, copied, digest
 from trainables.data.pack import PackReport, build_pack
+from trainables.hardware import BESIDE_MB
 
 if TYPE_CHECKING:
     from search.conduct import End
@@ -248,6 +249,7 @@ def _trial(
         precision=ground.precision.name,
         threads=plan.config.cpus_per_trial,
         gpu_share=plan.gpus_per_trial,
+        gpu_beside_mb=BESIDE_MB if ground.packing is None else ground.packing.beside_mb,
         deterministic=plan.config.deterministic,
         last=str(folder.last_state(number)),
         previous=str(folder.previous_state(number)),

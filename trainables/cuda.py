@@ -1,8 +1,8 @@
-"""The GPUs that CUDA offers, asked of NVIDIA's driver library: without TensorFlow, and without taking any memory.
+"""The GPUs that CUDA offers, and what is in use of one, asked of NVIDIA's driver library without TensorFlow.
 
 CUDA itself reads `CUDA_VISIBLE_DEVICES`, be its cards named by number, UUID or MIG instance, so what it lists is what
-TensorFlow can get. Functions and constants are those of the CUDA driver API, "Initialization", "Version Management"
-and "Device Management".
+TensorFlow can get. Functions and constants are those of the CUDA driver API, "Initialization", "Version Management",
+"Device Management", "Primary Context Management" and "Memory Management".
 """
 
 import ctypes
@@ -75,6 +75,28 @@ def ask() -> Cuda:
         tuple(Gpu(gpu["name"], gpu["memory_mb"], tuple(gpu["compute_capability"])) for gpu in told["gpus"]),
         told["fault"],
     )
+
+
+def used_mb() -> int:
+    """MiB in use, by whatever, of the first GPU of this process, which computes on it.
+
+    Raises
+    ------
+    OSError, RuntimeError
+        There is no driver, or it does not answer.
+    """
+    library = ctypes.CDLL(LIBRARY)
+    _checked(library.cuInit(0))
+    device = _number(library.cuDeviceGet, 0)
+    context, free, total = ctypes.c_void_p(), ctypes.c_size_t(), ctypes.c_size_t()
+    _checked(library.cuDevicePrimaryCtxRetain(ctypes.byref(context), device))
+    try:
+        _checked(library.cuCtxPushCurrent_v2(context))
+        _checked(library.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total)))
+        _checked(library.cuCtxPopCurrent_v2(ctypes.byref(context)))
+    finally:
+        library.cuDevicePrimaryCtxRelease_v2(device)
+    return (total.value - free.value) >> 20
 
 
 def _ask_here() -> Cuda:

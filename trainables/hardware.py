@@ -19,10 +19,10 @@ from trainables.cuda import Cuda, Gpu
 from trainables.params import Precision
 from trainables.xla import keep_programs
 
-CONTEXT_MB = 512
-"""MiB of a GPU that a process takes beside what TensorFlow allocates: CUDA's context, and the kernels of cuDNN,
-cuBLAS and XLA that are loaded into it. An estimate with room to spare, since it differs between GPUs and drivers:
-PyTorch's developers put it at about 300 MB since CUDA 11.7 loads kernels when they are needed
+BESIDE_MB = 1024
+"""MiB of a GPU that a process takes beside what TensorFlow allocates, where that was not measured: CUDA's context,
+and the kernels of cuDNN, cuBLAS and XLA that are loaded into it. An estimate with room to spare, since it differs
+between GPUs and drivers: PyTorch's developers put it at about 300 MB since CUDA 11.7 loads kernels when needed
 (https://github.com/pytorch/pytorch/issues/107667)."""
 
 _NEEDED, _DRIVER = (12, 0), "525.60.13"
@@ -163,10 +163,10 @@ def suitable_precisions(gpus: Sequence[Gpu], flags: frozenset[str]) -> tuple[Pre
     return ("float32", "bfloat16") if flags & {"avx512_bf16", "amx_bf16"} else ("float32",)
 
 
-def gpu_memory_cap(share: float, memory_mb: int) -> int | None:
+def gpu_memory_cap(share: float, memory_mb: int, beside_mb: float) -> int | None:
     """MiB that TensorFlow may allocate for a trial with this share of a GPU of so many; None for a whole one.
 
-    From the share goes what the process takes beside that, `CONTEXT_MB`.
+    From the share goes what the process takes beside that.
 
     Raises
     ------
@@ -175,16 +175,19 @@ def gpu_memory_cap(share: float, memory_mb: int) -> int | None:
     """
     if share == 1:
         return None
-    cap = int(share * memory_mb) - CONTEXT_MB
+    cap = int(share * memory_mb - beside_mb)
     if cap <= 0:
         raise ShareError(
             f"--gpus-per-trial is {share:g}, which is {share * memory_mb:.0f} MiB of a GPU, but a process takes"
-            f" {CONTEXT_MB} before it allocates anything: take a larger share, such as {1536 / memory_mb:.2f}."
+            f" {beside_mb:.0f} before it allocates anything: take a larger share, such as"
+            f" {(beside_mb + 1024) / memory_mb:.2f}."
         )
     return cap
 
 
-def configure(threads: int, gpu_share: float, *, deterministic: bool = False) -> Gpu | None:
+def configure(
+    threads: int, gpu_share: float, *, beside_mb: float = BESIDE_MB, deterministic: bool = False
+) -> Gpu | None:
     """Hold TensorFlow to a number of threads and a share of one GPU's memory, silence its log, and give the GPU.
 
     Parameters
@@ -197,6 +200,8 @@ def configure(threads: int, gpu_share: float, *, deterministic: bool = False) ->
         Of the first visible GPU, 0..1. A fraction is enforced by a logical device of `gpu_memory_cap`: Ray counts
         fractions of a GPU but enforces none. With 1 TensorFlow takes all memory. With 0 the GPUs are hidden: Ray
         leaves them visible to a process that asked for none.
+    beside_mb
+        MiB of the GPU that the process takes beside what TensorFlow allocates.
     deterministic
         Choose kernels on a GPU that give the same bits each time, by what TensorFlow and XLA have for that; the
         fastest ones, chosen by timing, need not.
@@ -232,7 +237,7 @@ def configure(threads: int, gpu_share: float, *, deterministic: bool = False) ->
     if gpu is None:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
         return None
-    cap = gpu_memory_cap(gpu_share, gpu.memory_mb)
+    cap = gpu_memory_cap(gpu_share, gpu.memory_mb, beside_mb)
     if cap is not None:
         limit = tf.config.LogicalDeviceConfiguration(memory_limit=cap)
         tf.config.set_logical_device_configuration(devices[0], [limit])

@@ -1,21 +1,46 @@
-"""What a trial takes of a GPU's memory, and loops to tell how fast several are on one.
+"""What a trial takes of a GPU's and the machine's memory, and loops to tell how fast several are on one GPU.
 
 Who starts them, and what follows from it, is `search.packing`.
 """
 
-from dataclasses import replace
+import math
+import resource
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
+from trainables import cuda
 from trainables.data.pack import Pack
+from trainables.hardware import BESIDE_MB
 from trainables.loop import Loop, Training, forget_loops, make_loop
 
 _STEPS = 16
 """In an epoch of a measured loop: as many as run in one call of the graph."""
 
 
-def peak_mb(training: Training, pack: Pack) -> float:
-    """MiB of the GPU that TensorFlow has allocated at most while the training takes a few steps and is evaluated.
+@dataclass(frozen=True)
+class Taken:
+    """MiB that a process takes for a trial.
+
+    Attributes
+    ----------
+    peak_mb
+        Of the GPU, allocated by TensorFlow at most; infinite where the process has not that much.
+    beside_mb
+        Of the GPU beside what TensorFlow may allocate, with what others took before.
+    host_mb
+        Of the machine, at most.
+    """
+
+    peak_mb: float
+    beside_mb: float
+    host_mb: float
+
+
+def taken(training: Training, pack: Pack) -> Taken:
+    """What is taken while the training takes a few steps and is evaluated, in a process with a cap on its GPU.
 
     Raises
     ------
@@ -24,13 +49,31 @@ def peak_mb(training: Training, pack: Pack) -> float:
     """
     # What TensorFlow uses, not what it has reserved, so it need not be told to reserve no more than it uses.
     tf.config.experimental.reset_memory_stats("GPU:0")
-    loop = make_loop(training, _few_steps(pack, training.batch_size))
-    loop.train_epoch()
-    loop.evaluate()
-    peak: int = tf.config.experimental.get_memory_info("GPU:0")["peak"]
-    del loop
+    peak = math.inf
+    with suppress(tf.errors.ResourceExhaustedError):
+        loop = make_loop(training, _few_steps(pack, training.batch_size))
+        loop.train_epoch()
+        loop.evaluate()
+        peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
+        del loop
     forget_loops()
-    return peak / 2**20
+    return Taken(peak, _beside_mb(), _host_mb())
+
+
+def _beside_mb() -> float:
+    device = tf.config.list_physical_devices("GPU")[0]
+    configured = tf.config.get_logical_device_configuration(device)
+    # TensorFlow takes all that it may at once.
+    cap = configured[0].memory_limit if configured else None
+    try:
+        return BESIDE_MB if cap is None else max(0.0, cuda.used_mb() - cap)
+    except (OSError, RuntimeError):
+        return BESIDE_MB
+
+
+def _host_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 def warm_loop(training: Training, pack: Pack) -> Loop:

@@ -62,7 +62,8 @@ class TrialConfig:
     `last`, `previous`, `best` and `samples` are the files of the training state, of the one written before it and of
     the inference weights, and the folder of the picture strips. `rungs` are the epochs after which the trial may be
     paused: then the state is written and a strip made, as after the last epoch, and a strip after each epoch that is
-    the best so far. `gpu_share` is 0 to 1, of one GPU; a fraction caps its memory at that share. `owner` is a file in
+    the best so far. `gpu_share` is 0 to 1, of one GPU; a fraction caps its memory at that share, less
+    the MiB that the process takes beside what TensorFlow allocates. `owner` is a file in
     the folder of `last` that names the process which trains the trial.
     """
 
@@ -79,6 +80,7 @@ class TrialConfig:
     precision: "Precision"
     threads: int
     gpu_share: float
+    gpu_beside_mb: float
     deterministic: bool
     last: str
     previous: str
@@ -120,7 +122,12 @@ class Trial(tune.Trainable):
         from trainables import hardware
 
         trial = TrialConfig.from_plain(config["trial"])
-        hardware.configure(trial.threads, trial.gpu_share, deterministic=trial.deterministic)
+        hardware.configure(
+            trial.threads,
+            trial.gpu_share,
+            beside_mb=trial.gpu_beside_mb,
+            deterministic=trial.deterministic,
+        )
         self._device = hardware.device_name()
         self._pace = Pace()
         self._background = Background()

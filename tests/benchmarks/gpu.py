@@ -116,7 +116,7 @@ def step(settings: Settings) -> dict[str, Any]:
     import tensorflow as tf
     from roofline import step_of
 
-    from trainables import hardware
+    from trainables import cuda, hardware
     from trainables.precision import images_per_second
 
     loop = _loop(settings)
@@ -131,11 +131,10 @@ def step(settings: Settings) -> dict[str, Any]:
     )
     if gpu is not None:
         peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
-        cap = hardware.gpu_memory_cap(0.5, gpu.memory_mb)
-        taken = _of_driver("pid,used_memory").get(str(os.getpid()), "an unknown number of")
+        cap = hardware.gpu_memory_cap(0.5, gpu.memory_mb, hardware.BESIDE_MB)
         said += (
-            f"\na trial allocates {peak:.0f} MiB of a cap of {cap}; its process takes {taken} MiB of the card, where"
-            f" {hardware.CONTEXT_MB} beside the cap are reckoned with"
+            f"\na trial allocates {peak:.0f} MiB of a cap of {cap}; {cuda.used_mb()} MiB of the card are in use,"
+            f" where {hardware.BESIDE_MB} beside the cap are reckoned with as long as nothing is measured"
         )
     return {"said": said}
 
@@ -208,18 +207,6 @@ def _seconds(act: Callable[[], object]) -> float:
     start = time.perf_counter()
     act()
     return time.perf_counter() - start
-
-
-def _of_driver(columns: str) -> dict[str, str]:
-    """What the driver tells of each process on its cards."""
-    asked = subprocess.run(
-        ["nvidia-smi", f"--query-compute-apps={columns}", "--format=csv,noheader,nounits"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    lines = [line.partition(", ") for line in asked.stdout.splitlines()]
-    return {pid: told for pid, _, told in lines}
 
 
 def _ask(section: str, settings: Settings) -> dict[str, Any]:

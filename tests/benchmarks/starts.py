@@ -53,6 +53,7 @@ def config(folder: Path, pack: SharedFile, params: dict[str, Any], threads: int 
         "precision": "bfloat16",
         "threads": threads,
         "gpu_share": 0.0,
+        "gpu_beside_mb": 0.0,
         "deterministic": False,
         "rungs": (),
         **files,

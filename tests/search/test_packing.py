@@ -19,26 +19,30 @@ L4, T4 = Gpu("NVIDIA L4", 23_034, (8, 9)), Gpu("Tesla T4", 15_360, (7, 5))
 
 
 @pytest.mark.parametrize(
-    ("peak_mb", "gpus", "others", "expected"),
+    ("peak_mb", "beside_mb", "gpus", "others", "expected"),
     [
-        (2_000, [L4], 16, 7),
-        (2_000, [L4, T4], 16, 5),  # a trial may get either
-        (2_000, [L4, L4], 3, 3),  # for more there are no processors
-        (12_000, [L4], 16, 1),
-        (30_000, [L4], 16, 1),
-        (2_000, [L4], 0, 1),
+        (2_000, 512, [L4], 16, 7),
+        (2_000, 1_900, [L4], 16, 5),
+        (2_000, 512, [L4, T4], 16, 5),  # a trial may get either
+        (2_000, 512, [L4, L4], 3, 3),  # for more there are no processors
+        (12_000, 512, [L4], 16, 1),
+        (30_000, 512, [L4], 16, 1),
+        (2_000, 512, [L4], 0, 1),
     ],
 )
-def test_as_many_fit_as_have_room_on_the_smallest_gpu_and_processors(peak_mb, gpus, others, expected):
-    assert most_that_fit(peak_mb, gpus, others) == expected
+def test_as_many_fit_as_have_room_on_the_smallest_gpu_and_processors(
+    peak_mb, beside_mb, gpus, others, expected
+):
+    assert most_that_fit(peak_mb, beside_mb, gpus, others) == expected
 
 
 @pytest.mark.parametrize("peak_mb", [300, 1_000, 3_333, 7_000])
+@pytest.mark.parametrize("beside_mb", [400, 1_900])
 @pytest.mark.parametrize("gpu", [L4, T4], ids=str)
-def test_what_fits_has_room_within_its_cap(peak_mb, gpu):
-    count = most_that_fit(peak_mb, [gpu], 100)
+def test_what_fits_has_room_within_its_cap(peak_mb, beside_mb, gpu):
+    count = most_that_fit(peak_mb, beside_mb, [gpu], 100)
     share = Packing(count, peak_mb, [], None).share
-    cap = gpu_memory_cap(share, gpu.memory_mb)
+    cap = gpu_memory_cap(share, gpu.memory_mb, beside_mb)
     assert cap is None or cap >= 1.19 * peak_mb
 
 

@@ -74,16 +74,18 @@ def test_the_devices_decide_which_precisions_suit(
     assert suitable_precisions(gpus, frozenset(flags)) == expected
 
 
-@pytest.mark.parametrize(("share", "expected"), [(0.25, 10_240 - 512), (0.5, 20_480 - 512), (1.0, None)])
+@pytest.mark.parametrize(("share", "expected"), [(0.25, 10_240 - 700), (0.5, 20_480 - 700), (1.0, None)])
 def test_a_share_of_a_gpu_caps_its_memory_and_leaves_room_for_what_lies_beside(
     share: float, expected: int | None
 ) -> None:
-    assert gpu_memory_cap(share, A100.memory_mb) == expected
+    assert gpu_memory_cap(share, A100.memory_mb, 700) == expected
 
 
 def test_a_share_without_room_for_a_process_is_refused() -> None:
-    with pytest.raises(ShareError, match=r"--gpus-per-trial is 0.02, which is 307 MiB .* such as 0\.10\."):
-        gpu_memory_cap(0.02, T4.memory_mb)
+    with pytest.raises(
+        ShareError, match=r"--gpus-per-trial is 0.02, .* 307 MiB .* takes 512 .* such as 0\.10\."
+    ):
+        gpu_memory_cap(0.02, T4.memory_mb, 512)
 
 
 def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -120,9 +122,9 @@ CARDS = [
     [
         (0.0, {}, "None 1"),
         (1.0, {}, "GPU:0 NVIDIA A100-SXM4-40GB 0"),  # one of three
-        (0.25, {"CUDA_VISIBLE_DEVICES": "1"}, f"GPU:0 {15_360 // 4 - 512} Tesla T4 0"),
-        (0.25, {"CUDA_VISIBLE_DEVICES": "GPU-t"}, f"GPU:0 {15_360 // 4 - 512} Tesla T4 0"),
-        (0.5, {"CUDA_VISIBLE_DEVICES": "MIG-m"}, f"GPU:0 {4_864 // 2 - 512} NVIDIA A100 MIG 1g.5gb 0"),
+        (0.25, {"CUDA_VISIBLE_DEVICES": "1"}, f"GPU:0 {15_360 // 4 - 1024} Tesla T4 0"),
+        (0.25, {"CUDA_VISIBLE_DEVICES": "GPU-t"}, f"GPU:0 {15_360 // 4 - 1024} Tesla T4 0"),
+        (0.5, {"CUDA_VISIBLE_DEVICES": "MIG-m"}, f"GPU:0 {4_864 // 2 - 1024} NVIDIA A100 MIG 1g.5gb 0"),
     ],
 )
 def test_a_process_gets_its_share_of_the_first_card_that_cuda_shows_it(
@@ -142,6 +144,14 @@ def test_cards_are_in_the_order_in_which_ray_and_the_driver_number_them(tmp_path
     assert run(ASKING, CUDA_VISIBLE_DEVICES="1,0,7,0").stdout == f"{Cuda((12, 8), (T4, A100), None)}\n"
     for hiding in ("", "-1", "GPU-x"):
         assert run(ASKING, CUDA_VISIBLE_DEVICES=hiding).stdout == f"{Cuda((12, 8), (), None)}\n"
+
+
+def test_what_is_in_use_of_the_card_that_a_process_computes_on_is_asked_of_the_driver(
+    tmp_path, monkeypatch
+) -> None:
+    install_fake_cuda(tmp_path, monkeypatch, CARDS)
+    using = "from trainables import cuda; print(cuda.used_mb())"
+    assert run(using, CUDA_DEVICE_ORDER="PCI_BUS_ID", CUDA_VISIBLE_DEVICES="1").stdout == f"{15_360 // 8}\n"
 
 
 def test_a_driver_that_does_not_start_or_answer_is_no_end_of_the_process(tmp_path, monkeypatch) -> None:

@@ -123,6 +123,7 @@ def settings(folder, pack, model="cnn", **params):
         "perceptual_weights": None,
         "threads": 1,
         "gpu_share": 0.0,
+        "gpu_beside_mb": 0.0,
         "deterministic": False,
         "last": str(folder / "last.safetensors"),
         "previous": str(folder / "previous.safetensors"),
