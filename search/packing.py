@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from search.gpus import gpu_nodes
 from search.machine import accelerator_resource
 from search.plan import Plan
+from search.precision import Precision
 from spaces import Value, largest_points
 from trainables.cuda import Gpu
 from trainables.data.nearby import SharedFile, nearby
 from trainables.hardware import BESIDE_MB, configure
-from trainables.params import Precision
 
 if TYPE_CHECKING:
     from trainables.loop import Loop, Training
@@ -167,7 +167,8 @@ class _Measuring:
             epochs=1,
             encoder_weights=None if self.encoder_weights is None else nearby(self.encoder_weights),
             perceptual_weights=None if self.perceptual_weights is None else nearby(self.perceptual_weights),
-            precision=self.precision,
+            precision=self.precision.name,
+            xla=self.precision.uses_xla(point),
         )
 
 

@@ -155,7 +155,7 @@ def _prepare(config: StudyConfig, console: Console) -> _Ground:
     if plan.config.gpus_per_trial == "auto":
         with console.status("Measuring how many trials pay on one GPU"):
             packing: Packing | None = measure_packing(
-                plan, gpus, files.pack, files.encoder, files.perceptual, precision.name
+                plan, gpus, files.pack, files.encoder, files.perceptual, precision
             )
     else:
         known = recorded.get("packing")
@@ -247,6 +247,7 @@ def _trial(
         encoder_weights=ground.files.encoder,
         perceptual_weights=ground.files.perceptual,
         precision=ground.precision.name,
+        xla=ground.precision.uses_xla(point.params),
         threads=plan.config.cpus_per_trial,
         gpu_share=plan.gpus_per_trial,
         gpu_beside_mb=BESIDE_MB if ground.packing is None else ground.packing.beside_mb,

@@ -77,6 +77,8 @@ class Training:
     perceptual_weights: Path | None = None
     """File of VGG16 or VGG19, without which Pix2Pix has no perceptual loss."""
     precision: Precision = "float32"
+    xla: bool = True
+    """Whether a step on a GPU is one program of XLA; operations are started one by one without."""
 
 
 def _graph(training: Training) -> Training:
@@ -277,7 +279,7 @@ class Loop(ABC):
     def _many(self, step: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[..., tf.Tensor]:
         """A graph that runs `step` for each row of `rows`, int64 `[steps, batch]`, and stacks what it gives."""
         depends_on = f"{_graph(self.training)} {self.pack.image_size}"
-        one = compiled(step, depends_on) if hardware.uses_gpu() else step
+        one = compiled(step, depends_on) if self.training.xla and hardware.uses_gpu() else step
 
         def run(rows: tf.Tensor, first_step: tf.Tensor, augmentation: tf.Tensor) -> tf.Tensor:
             def body(i: tf.Tensor, values: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:

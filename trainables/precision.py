@@ -1,5 +1,6 @@
-"""Which precision trains a model fastest on the machine at hand, measured for a second each. Not what it means: that
-is `trainables.hardware` (which are suitable) and `trainables.models.layers` (how a network is built in one).
+"""What trains a model fastest on the machine at hand, measured for a second each: a precision, XLA. Not what a
+precision means: that is `trainables.hardware` (which are suitable) and `trainables.models.layers` (how a network is
+built in one).
 """
 
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import tensorflow as tf
 
 from trainables.data.pack import Pack
 from trainables.loop import Loop, Training, forget_loops, make_loop
@@ -48,6 +50,25 @@ def choose(training: Training, image_size: int, suitable: Sequence[Precision]) -
     if rates[fastest] < _WORTH * rates.get("float32", 0.0):
         fastest = "float32"
     return Choice(fastest, {str(name): rate for name, rate in rates.items()})
+
+
+def with_and_without_xla(training: Training, image_size: int) -> tuple[float, float]:
+    """Images a second of the training's step as a program of XLA, 0 if it cannot be one, and without, on a GPU."""
+    pack = _noise(image_size, training.batch_size * _STEPS)
+    loops: dict[bool, Loop] = {}
+    for xla in (True, False):
+        loop = make_loop(replace(training, xla=xla, encoder_weights=None), pack)
+        try:
+            loop.train_epoch()
+        except tf.errors.OpError:
+            if not xla:
+                raise
+        else:
+            loops[xla] = loop
+    rates = images_per_second(loops, _SECONDS)
+    del loop, loops
+    forget_loops()
+    return rates.get(True, 0.0), rates[False]
 
 
 def images_per_second(loops: Mapping[T, Loop], least: float) -> dict[T, float]:

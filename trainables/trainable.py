@@ -78,6 +78,7 @@ class TrialConfig:
     encoder_weights: SharedFile | None
     perceptual_weights: SharedFile | None
     precision: "Precision"
+    xla: bool
     threads: int
     gpu_share: float
     gpu_beside_mb: float
@@ -328,4 +329,5 @@ def _training(trial: TrialConfig) -> "Training":
         encoder_weights=None if trial.encoder_weights is None else nearby(trial.encoder_weights),
         perceptual_weights=None if trial.perceptual_weights is None else nearby(trial.perceptual_weights),
         precision=trial.precision,
+        xla=trial.xla,
     )

@@ -51,6 +51,7 @@ def config(folder: Path, pack: SharedFile, params: dict[str, Any], threads: int 
         "encoder_weights": None,
         "perceptual_weights": None,
         "precision": "bfloat16",
+        "xla": True,
         "threads": threads,
         "gpu_share": 0.0,
         "gpu_beside_mb": 0.0,

@@ -120,6 +120,7 @@ def settings(folder, pack, model="cnn", **params):
         "objectives": ["val_delta_e", "val_swd"],
         "encoder_weights": None,
         "precision": "float32",
+        "xla": True,
         "perceptual_weights": None,
         "threads": 1,
         "gpu_share": 0.0,
