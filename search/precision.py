@@ -108,7 +108,9 @@ class PrecisionCheck:
             return Precision(name, {})
         # The first of an encoder is enough: what else differs is of the same kinds of operations.
         points = {_encoder(point): _alone(point) for point in reversed(largest_points(self._plan.space))}
-        kinds: Sequence[str | None] = [config.accelerator] if config.accelerator else (accelerators() or [None])
+        kinds: Sequence[str | None] = (
+            [config.accelerator] if config.accelerator else (accelerators() or [None])
+        )
         measured = {
             kind or gpus[0].name: ray.remote(
                 num_cpus=config.cpus_per_trial,
