@@ -11,6 +11,7 @@ from results.store import SCHEMA_VERSION, StudyFolder, open_study, read_config, 
 from search.config import NAME_PATTERN, ConfigError, StudyConfig, flag
 from search.earlier import check_earlier
 from search.machine import joins_cluster, this_machine
+from search.paths import settled
 from search.plan import Plan, check_fits, make_plan
 from spaces import REFERENCES
 from trainables.data.sources import resolve
@@ -43,18 +44,19 @@ def settle(config: StudyConfig) -> StudyConfig:
 
     Without a given name it is the model's, with the first number that is free.
     """
+    storage = settled("--storage", config.storage)
     name, number = config.name or config.model, 2
-    while config.name is None and (config.storage / str(name)).exists():
+    while config.name is None and (storage / str(name)).exists():
         name, number = f"{config.model}-{number}", number + 1
     return replace(
         config,
         name=name,
-        storage=config.storage.absolute(),
-        data=_absolute(config.data) if config.data else None,
-        encoder_weights=_absolute(config.encoder_weights),
-        perceptual_weights=_absolute(config.perceptual_weights),
-        enqueue=None if config.enqueue is None else config.enqueue.absolute(),
-        warm_start=tuple(study.absolute() for study in config.warm_start),
+        storage=storage,
+        data=None if config.data is None else _found("data", config.data),
+        encoder_weights=_found("encoder_weights", config.encoder_weights),
+        perceptual_weights=_found("perceptual_weights", config.perceptual_weights),
+        enqueue=None if config.enqueue is None else settled("--enqueue", config.enqueue),
+        warm_start=tuple(dict.fromkeys(settled("--warm-start", study) for study in config.warm_start)),
     )
 
 
@@ -101,7 +103,12 @@ def admit(config: StudyConfig) -> Plan:
             f"--searcher is {config.searcher}, but that needs {' and '.join(missing)}: pip install"
             " -e '.[samplers]', or take tpe."
         )
-    resolve(config.data)
+    photos = len(resolve(config.data).names)
+    # What is left over of a given size is all photos; the default is for small sets as well.
+    if config.batch_size > max(photos, StudyConfig.batch_size):
+        raise ConfigError(
+            f"--batch-size is {config.batch_size}, but there are {photos} images: take fewer than are trained on."
+        )
     return plan
 
 
@@ -120,7 +127,8 @@ def recorded_config(name: str, storage: Path) -> StudyConfig:
             f"--resume is {name!r}, but must be the name of a study: type the name of its folder, and with --storage"
             " where that lies."
         )
-    folder = open_study(storage.absolute() / name)
+    storage = settled("--storage", storage)
+    folder = open_study(storage / name)
     record = read_config(folder)
     recorded = StudyConfig.from_record(record["config"])
     if record["schema_version"] < SCHEMA_VERSION:
@@ -130,7 +138,7 @@ def recorded_config(name: str, storage: Path) -> StudyConfig:
             f"--resume is {name}, but the study.json there is of the study {recorded.name}: rename the folder to"
             " that."
         )
-    return replace(recorded, storage=storage.absolute())
+    return replace(recorded, storage=storage)
 
 
 def _of_today(recorded: StudyConfig, folder: StudyFolder) -> StudyConfig:
@@ -187,10 +195,12 @@ def _typed(value: object) -> str:
     return " ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
 
 
-def _absolute(path: str) -> str:
-    """The absolute path where there is such a file or folder; otherwise it is a word, or wrong, and stays."""
-    expanded = Path(path).expanduser()
-    return str(expanded.absolute()) if path not in _WORDS["encoder_weights"] and expanded.exists() else path
+def _found(name: str, spec: str) -> str:
+    """The settled path where there is such a file or folder; otherwise it is a word, or wrong, and stays."""
+    if spec in _WORDS.get(name, ()) or spec.startswith("kaggle:"):
+        return spec
+    path = settled(flag(name), spec)
+    return str(path) if path.exists() else spec
 
 
 def free_bytes(storage: Path) -> int:

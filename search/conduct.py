@@ -43,11 +43,11 @@ _TUNE_FOLDER = ".tune"
 class End:
     """How a run of a study ended.
 
-    `interrupted` by Ctrl-C, or because a budget was `used_up` (which one, for a person): then trials may be left to
-    run. It took `seconds`, and is recorded in `journal`.
+    By a signal, whose exit `status` is not 0 then, or because a budget was `used_up` (which one, for a person): then
+    trials may be left to run. It took `seconds`, and is recorded in `journal`.
     """
 
-    interrupted: bool
+    status: int
     used_up: str | None
     seconds: float
     journal: Journal
@@ -200,7 +200,7 @@ def conduct(
         shutil.rmtree(folder.path / _TUNE_FOLDER, ignore_errors=True)
     writer.compact()
     return End(
-        interrupted=brake.interrupted,
+        status=brake.ending.status,
         used_up=brake.used_up or (None if searcher.all_begun else shortage("search", 0)),
         seconds=progress.seconds,
         journal=journal,

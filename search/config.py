@@ -19,19 +19,25 @@ Objective = Literal["val_swd", "val_delta_e", "val_kid"]
 Scheduler = Literal["asha", "asha-promote", "none"]
 Open = Annotated[T | None, tyro.conf.arg(help_behavior_hint="")]
 """A setting that may be left open; its help text says what then happens."""
-_LEAST = {
-    "trials": 1,
-    "epochs": 1,
-    "batch_size": 1,
-    "concurrency": 1,
-    "eta": 2,
-    "grace": 1,
-    "startup": 1,
-    "confirm": 1,
-    "finalists": 1,
+_BOUNDS = {
+    "trials": (1, 1_000_000),
+    "epochs": (1, 100_000),
+    "batch_size": (1, 65_536),
+    "concurrency": (1, 1_000_000),
+    "eta": (2, 1_000),
+    "grace": (1, 100_000),
+    "startup": (1, 1_000_000),
+    "confirm": (1, 1_000),
+    "finalists": (1, 1_000),
+    "cpus_per_trial": (1, 10_000),
 }
+"""Least and most of whole numbers; above it they are slips, and would take all memory before anything is said."""
+LARGEST_IMAGE = 2048
+_LEAST_SHARE = 0.01
+"""Of a GPU, for which no trial has ever been small enough."""
 BLANK = frozenset({"random", "grid"})
 """Searchers that look at no trial, so that nothing known is of use to them."""
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -84,7 +90,7 @@ class StudyConfig:
     the best."""
 
     time_budget: Open[str] = None
-    """Time after which the study ends, such as 90m, 2h or 1d, all its runs together. By default none."""
+    """Time after which the study ends, such as 90m, 1h30m or 1d, all its runs together. By default none."""
 
     gpu_hours: Open[float] = None
     """GPU-hours after which the study ends, all its runs together. By default any number."""
@@ -158,24 +164,26 @@ class StudyConfig:
     settings: Annotated[
         tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="set", metavar="NAME=VALUE")
     ] = ()
-    """Hold a parameter of the space at a value; may be repeated."""
+    """Hold a parameter of the space to a value, or to a part of what is searched: a range such as lambda=50..200,
+    choices such as width=16,32. May be repeated."""
 
     def __post_init__(self) -> None:
         """Refuse what no machine could run."""
         if self.model not in (None, *MODELS):
             raise ConfigError(f"the model is {self.model}, but must be {' or '.join(MODELS)}.")
-        for name, least in _LEAST.items():
+        for name, (least, most) in _BOUNDS.items():
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ConfigError(f"{flag(name)} is {value}, but must be {least} or more.")
+            if value is not None and value > most:
+                raise ConfigError(f"{flag(name)} is {value}, but must be {most} or fewer.")
         self._check_objectives()
         self._check_budgets()
-        if self.cpus_per_trial < 1:
-            raise ConfigError(f"--cpus-per-trial is {self.cpus_per_trial}, but a trial needs 1 or more.")
-        if isinstance(self.gpus_per_trial, float | int) and not 0 <= self.gpus_per_trial <= 1:
+        share = self.gpus_per_trial
+        if isinstance(share, float | int) and share != 0 and not _LEAST_SHARE <= share <= 1:
             raise ConfigError(
-                f"--gpus-per-trial is {self.gpus_per_trial:g}, but must be 0, a fraction such as 0.25, 1 or auto:"
-                " a trial trains on one GPU."
+                f"--gpus-per-trial is {share:g}, but must be 0, a fraction such as 0.25, 1 or auto: a trial trains on"
+                f" one GPU, of which it takes {_LEAST_SHARE} at least."
             )
         if self.image_size is not None and not is_image_size(self.image_size):
             below = 1 << max(5, self.image_size.bit_length() - 1)
@@ -183,6 +191,8 @@ class StudyConfig:
                 f"--image-size is {self.image_size}, but must be a power of two of at least 32:"
                 f" take {below} or {2 * below}."
             )
+        if self.image_size is not None and self.image_size > LARGEST_IMAGE:
+            raise ConfigError(f"--image-size is {self.image_size}, but must be {LARGEST_IMAGE} or less.")
         if self.name is not None and not NAME_PATTERN.fullmatch(self.name):
             raise ConfigError(
                 f"--name is {self.name!r}, but must start with a letter or digit and hold up to 100 letters,"
@@ -210,6 +220,12 @@ class StudyConfig:
             raise ConfigError(
                 f"--searcher is cmaes with --objective {' '.join(self.objective)}, but it knows one objective alone:"
                 " name one, or take tpe, gp or nsga2."
+            )
+
+        if "val_kid" in self.objective and self.encoder_weights == "none":
+            raise ConfigError(
+                f"--objective is {' '.join(self.objective)}, but val_kid needs the features of a trained MobileNetV2,"
+                " and --encoder-weights is none: name its weights, or leave one of the two out."
             )
 
     def _check_budgets(self) -> None:
@@ -279,17 +295,20 @@ def flag(name: str) -> str:
 
 
 def seconds_of(duration: str) -> float:
-    """Seconds of a duration such as 90m, 2h or 1d.
+    """Seconds of a duration such as 90m, 1h30m or 1d.
 
     Raises
     ------
     ConfigError
         It is none.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", duration.strip())
-    seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]] if match else 0.0
-    if seconds <= 0:
+    parts = re.fullmatch(r"\s*".join(rf"(?:(\d+(?:\.\d+)?)\s*{unit})?" for unit in _UNITS), duration.strip())
+    numbers = parts.groups() if parts else ()
+    seconds = sum(
+        float(number) * unit for number, unit in zip(numbers, _UNITS.values(), strict=False) if number
+    )
+    if not 0 < seconds < math.inf:
         raise ConfigError(
-            f"--time-budget is {duration!r}, but must be a number above 0 with s, m, h or d behind it, such as 90m."
+            f"--time-budget is {duration!r}, but must be a time above 0 in d, h, m and s, such as 90m or 1h30m."
         )
     return seconds

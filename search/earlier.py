@@ -22,7 +22,10 @@ def check_earlier(studies: Sequence[Path], model: str) -> None:
     """
     for study in studies:
         try:
-            recorded = read_config(open_study(study))["model"]
+            folder = open_study(study)
+            recorded = read_config(folder)["model"]
+            read_trials(folder)
+            read_epochs(folder)
         except StudyError as error:
             raise ConfigError(f"--warm-start is {study}: {error}") from None
         if recorded != model:

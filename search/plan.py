@@ -17,8 +17,9 @@ from spaces import (
     Parameter,
     ReferencePoint,
     SpaceError,
-    fix,
+    check_reachable,
     largest_points,
+    narrow,
     reference_points,
     space_of,
 )
@@ -165,20 +166,7 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
     trials = config.trials or (size.trials if share else size.trials * max(1, slots // 2))
 
     perceptual = config.perceptual_weights != "none"
-    space = space_of(config.model, image_size, encoders, perceptual=perceptual)
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise ConfigError(f"--set is {setting!r}, but must be NAME=VALUE, such as --set dropout=0.3.")
-        if name == "perceptual_weight" and config.model == "pix2pix" and not perceptual:
-            raise ConfigError(
-                f"--set {setting}: a perceptual loss needs the weights of VGG16 or VGG19: name them with"
-                " --perceptual-weights (imagenet or a path), or leave the setting out."
-            )
-        try:
-            space = fix(space, name, value)
-        except SpaceError as error:
-            raise ConfigError(f"--set {setting}: {error}") from None
+    space = _narrowed(space_of(config.model, image_size, encoders, perceptual=perceptual), config, settings)
     # Of a study that fits itself to a small machine all is kept short.
     brief = not share and config.trials is None and config.epochs is None
     possible = reference_points(config.model, space)
@@ -227,6 +215,34 @@ def make_plan(config: StudyConfig, machine: Machine, encoders: Sequence[str]) ->
         points=(*(Point(one.name, one.params, one.name) for one in references), *enqueued[:trials]),
         scaled=tuple(scaled),
     )
+
+
+def _narrowed(
+    space: dict[str, Parameter], config: StudyConfig, settings: Sequence[str]
+) -> dict[str, Parameter]:
+    """The space within what was set."""
+    given: set[str] = set()
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set is {setting!r}, but must be NAME=VALUE, such as --set dropout=0.3.")
+        if name in given:
+            raise ConfigError(f"--set {setting}: {name} is set more than once: leave all but one out.")
+        if name == "perceptual_weight" and config.model == "pix2pix" and name not in space:
+            raise ConfigError(
+                f"--set {setting}: a perceptual loss needs the weights of VGG16 or VGG19: name them with"
+                " --perceptual-weights (imagenet or a path), or leave the setting out."
+            )
+        try:
+            space = narrow(space, name, value)
+        except SpaceError as error:
+            raise ConfigError(f"--set {setting}: {error}") from None
+        given.add(name)
+    try:
+        check_reachable(space, given)
+    except SpaceError as error:
+        raise ConfigError(f"--set: {error}") from None
+    return space
 
 
 def _references(

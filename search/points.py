@@ -1,7 +1,7 @@
 """What is trained besides what a searcher proposes: reference points, what the user enqueued, and confirmations."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -92,25 +92,49 @@ def read_points(file: Path, space: Space) -> list[Point]:
         There is no such file, it holds something else, or a name or value that the space does not have.
     """
     try:
-        entries = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if not file.is_file():
+            raise OSError("it is no file")
+        # As pairs, for an object may name a parameter twice.
+        entries = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=list)
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"--enqueue is {file}, which cannot be read as JSON: {error}.") from None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if not isinstance(entries, list) or not all(_is_object(entry) for entry in entries):
         raise ConfigError(
             f'--enqueue is {file}, but must hold a JSON list of parameters, such as [{{"lambda": 50}}].'
         )
-    for place, entry in enumerate(entries):
-        for name, value in entry.items():
-            _check(f"--enqueue {file}, entry {place + 1}", name, value, entry, space)
-    return [Point(f"enqueued {place + 1}", entry) for place, entry in enumerate(entries)]
+    return [
+        Point(f"enqueued {place}", _params(f"--enqueue {file}, entry {place}", entry, space))
+        for place, entry in enumerate(entries, start=1)
+    ]
 
 
-def _check(where: str, name: str, value: Value, entry: Mapping[str, Value], space: Space) -> None:
+def _is_object(entry: object) -> bool:
+    """Whether it was an object in JSON, by what its pairs became; an empty one and an empty list are alike."""
+    return isinstance(entry, list) and all(isinstance(pair, tuple) for pair in entry)
+
+
+def _params(where: str, entry: Sequence[tuple[str, Any]], space: Space) -> dict[str, Value]:
+    params: dict[str, Value] = {}
+    for name, value in entry:
+        if name in params:
+            raise ConfigError(f"{where}: {name} is given more than once: leave all but one out.")
+        params[name] = _taken(where, name, value, space)
+    for name in params:
+        _check_condition(where, name, params, space)
+    return params
+
+
+def _taken(where: str, name: str, value: Any, space: Space) -> Value:
     if name not in space:
         raise ConfigError(f"{where}: {name} is no parameter of this study: take one of {', '.join(space)}.")
+    own = space[name].own(value) if isinstance(value, Value) else None
+    if own is None:
+        raise ConfigError(f"{where}: {name} is {value!r}, but must be {space[name].describe()}.")
+    return own
+
+
+def _check_condition(where: str, name: str, entry: Mapping[str, Value], space: Space) -> None:
     parameter = space[name]
-    if not isinstance(value, bool | int | float | str) or not parameter.allows(value):
-        raise ConfigError(f"{where}: {name} is {value!r}, but must be {parameter.describe()}.")
     if (
         parameter.when is not None
         and parameter.when[0] in entry

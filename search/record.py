@@ -2,7 +2,6 @@
 
 import math
 import shutil
-import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,18 +18,20 @@ from search.budget import Budget
 from search.failures import Failures
 from search.live import Display
 from search.points import Point
+from search.signals import Ending, heeding
 from trainables.best import best_epoch
 
 
 class Brake(Stopper):
-    """Ends the run, leaving all trials to be resumed: on Ctrl-C, or when a budget is used up."""
+    """Ends the run, leaving all trials to be resumed: on Ctrl-C and its like, or when a budget is used up."""
 
     def __init__(self, budget: Budget) -> None:
-        self.interrupted = False
-        """Whether it was Ctrl-C."""
+        self.ending = Ending()
+        """Which signal ended the run."""
         self.used_up: str | None = None
         """Which budget ended the run."""
         self._budget = budget
+        self._take_hold: Callable[[], None] | None = None
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Stop no single trial."""
@@ -38,23 +39,25 @@ class Brake(Stopper):
 
     def stop_all(self) -> bool:
         """Whether to end the run."""
+        if self._take_hold is not None:
+            # Tune, which takes SIGUSR1 for itself, has begun.
+            self._take_hold()
+            self._take_hold = None
         self.used_up = self.used_up or self._budget.used_up
-        return self.interrupted or self.used_up is not None
+        return bool(self.ending.status) or self.used_up is not None
 
     @contextmanager
     def on_interrupt(self, notice: Callable[[], None]) -> Iterator[None]:
-        """Within this context the first Ctrl-C calls `notice` and ends the run, a second one is Python's own."""
+        """Within this context the first signal calls `notice` and ends the run; a second one ends it at once."""
 
-        def interrupt(*_: object) -> None:
-            self.interrupted = True
-            signal.signal(signal.SIGINT, before)
+        def interrupt(number: int) -> None:
+            if self.ending.status:
+                raise KeyboardInterrupt
+            self.ending.come(number)
             notice()
 
-        before = signal.signal(signal.SIGINT, interrupt)
-        try:
+        with heeding(interrupt) as self._take_hold:
             yield
-        finally:
-            signal.signal(signal.SIGINT, before)
 
 
 _TUNES_OWN = (DONE, NODE_IP, PID, SHOULD_CHECKPOINT, TRAINING_ITERATION, TRIAL_ID)

@@ -168,7 +168,7 @@ def print_end(console: Console, outcome: Outcome) -> None:
         # Not `capitalize`, which would turn GPU into gpu.
         budget = end.used_up[0].upper() + end.used_up[1:]
         say(console, f"{budget} is used up; everything so far is kept.", style="yellow")
-    elif end.interrupted:
+    elif end.status:
         say(console, f"Stopped after {duration(end.seconds)}; everything so far is kept.", style="yellow")
     say(console, effort_line(len(rows), end.seconds, savings(trials, outcome.plan.epochs)))
     devices = by_device(epochs)
@@ -303,7 +303,7 @@ def _print_next(console: Console, outcome: Outcome, verdict: Verdict) -> None:
     end, config, best = outcome.end, outcome.plan.config, verdict.winner
     if end.used_up:
         commands.append(("go on with twice the budget", f"{resume_command(config)}{_twice(config)}"))
-    elif end.interrupted:
+    elif end.status:
         commands.append(("go on", resume_command(config)))
     elif verdict.best is not None and verdict.seeds < FEWEST_SEEDS and verdict.photos >= FEWEST_PHOTOS:
         again = f"{resume_command(config)} --confirm {FEWEST_SEEDS}"

@@ -6,13 +6,13 @@ Nothing heavy is imported before the arguments are known to be good.
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import tyro
 from rich.console import Console
 
 from search.config import ConfigError, Open, StudyConfig
-
-INTERRUPTED = 130
+from search.signals import interrupting
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,34 @@ class Command:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status is 0, 2 for what cannot be used, 130 after Ctrl-C, 1 if every trial failed."""
+    """Run the command.
+
+    The exit status is 0, 2 for what cannot be used, 1 if every trial failed, and after a signal that asks to end 128
+    and its number: 130 after Ctrl-C.
+    """
     console, errors = Console(), Console(stderr=True)
     from results.store import StudyError
     from search.live import say
     from trainables.data.sources import DataError
 
     try:
-        command = _parse(arguments)
-        return _run(command, console, arguments)
+        with interrupting() as ending:
+            _refuse_empty(sys.argv[1:] if arguments is None else arguments)
+            return _run(_parse(arguments), console, arguments)
     except (ConfigError, DataError, StudyError) as error:
         say(errors, f"error: {error}")
         return 2
     except KeyboardInterrupt:
         say(errors, "Stopped at once; what a study has recorded is kept.")
-        return INTERRUPTED
+        return ending.status
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """Refuse what a shell makes of a variable that is not set, which would pass for the default."""
+    for before, argument in pairwise(("the model", *arguments)):
+        setting = argument[:-1] if argument.startswith("--") and argument.endswith("=") else before
+        if not argument or setting != before:
+            raise ConfigError(f"{setting} is '', but must not be empty: give it a value, or leave it out.")
 
 
 def _parse(arguments: Sequence[str] | None, recorded: StudyConfig | None = None) -> Command:
@@ -74,11 +87,13 @@ def _run(command: Command, console: Console, arguments: Sequence[str] | None) ->
         if command.dry_run:
             print_plan(console, plan)
             return 0
+    from results.store import read_trials
     from search.study import run
 
     outcome = run(config, console, announce=lambda *facts: print_beginning(console, *facts))
     print_end(console, outcome)
-    return INTERRUPTED if outcome.end.interrupted else 0
+    states = read_trials(outcome.folder)["state"].to_pylist()
+    return outcome.end.status or int(bool(states) and set(states) == {"FAIL"})
 
 
 if __name__ == "__main__":

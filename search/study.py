@@ -209,8 +209,8 @@ def _run(plan: Plan, ground: _Ground, writer: StudyWriter, console: Console) -> 
         trainable=Trial,
         configure=lambda number, point: asdict(_trial(plan, ground, folder, number, point)),
     )
-    found = baselines.get(wait=not end.interrupted) if baselines else record["baselines"]
-    if not end.interrupted:
+    found = baselines.get(wait=not end.status) if baselines else record["baselines"]
+    if not end.status:
         with console.status("Measuring the best on the test split, which nothing has looked at"):
             found = read_test_split(
                 plan,

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 from spaces.cnn import cnn
 from spaces.largest import largest_points
-from spaces.parameter import Parameter, Space, SpaceError, Value, complete, distributions_of, fix, suggest
+from spaces.parameter import (
+    Parameter,
+    Space,
+    SpaceError,
+    Value,
+    check_reachable,
+    complete,
+    distributions_of,
+    narrow,
+    suggest,
+)
 from spaces.pix2pix import pix2pix
 from spaces.reference import REFERENCES, ReferencePoint, reference_points
 
@@ -18,10 +28,11 @@ __all__ = [
     "Space",
     "SpaceError",
     "Value",
+    "check_reachable",
     "complete",
     "distributions_of",
-    "fix",
     "largest_points",
+    "narrow",
     "reference_points",
     "space_of",
     "suggest",

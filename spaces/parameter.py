@@ -1,7 +1,7 @@
 """A space as data: named Optuna distributions, some of them conditional, and what is done with it.
 
-A space is an ordered mapping from name to `Parameter`. `suggest` draws from it define-by-run, `fix` narrows
-it to one value of a parameter, `complete` turns a partial point into what a trial would be given.
+A space is an ordered mapping from name to `Parameter`. `suggest` draws from it define-by-run, `narrow` holds
+a parameter to a value, a range or some choices, `complete` turns a partial point into what a trial would be given.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import BaseTrial
 
 Value = bool | int | float | str
+Choice = Value | None
 Distribution = FloatDistribution | IntDistribution | CategoricalDistribution
 
 
@@ -31,9 +32,25 @@ class Parameter:
 
     def allows(self, value: Value) -> bool:
         """Whether the value lies in its range or among its choices."""
-        if isinstance(self.distribution, CategoricalDistribution):
-            return value in self.distribution.choices
-        return not isinstance(value, str) and self.distribution.low <= value <= self.distribution.high
+        return self.own(value) is not None
+
+    def own(self, value: Value) -> Value | None:
+        """The value as the range or the choices have it, of their type; None where they have none like it."""
+        distribution = self.distribution
+        if isinstance(distribution, CategoricalDistribution):
+            same = (
+                choice
+                for choice in distribution.choices
+                if isinstance(choice, Value)
+                and choice == value
+                and isinstance(choice, bool) == isinstance(value, bool)
+            )
+            return next(same, None)
+        if isinstance(value, bool | str) or not distribution.low <= value <= distribution.high:
+            return None
+        if isinstance(distribution, FloatDistribution):
+            return float(value)
+        return int(value) if value == int(value) else None
 
     def describe(self) -> str:
         """Its range or choices, as a person would type them."""
@@ -61,32 +78,44 @@ def suggest(trial: BaseTrial, space: Space) -> dict[str, Value]:
     return point
 
 
-def fix(space: Space, name: str, text: str) -> dict[str, Parameter]:
-    """The space with `name` held at the value that `text` stands for.
+def narrow(space: Space, name: str, text: str) -> dict[str, Parameter]:
+    """The space with `name` held to what `text` stands for: a value, a range `LOW..HIGH`, or choices `A,B`.
 
-    The parameter stays in the space with a range of one value, so that it is recorded with every trial.
+    A parameter held at one value stays in the space, so that it is recorded with every trial.
 
     Raises
     ------
     SpaceError
-        An unknown name, or a value outside the parameter's range or choices.
+        An unknown name, or values outside the parameter's range or choices.
     """
     if name not in space:
         raise SpaceError(f"{name} is no parameter of this model: take one of {', '.join(space)}.")
     parameter = space[name]
-    value = _parse(text, parameter.distribution)
-    if value is None:
+    narrowed = _narrowed(text, parameter.distribution)
+    if narrowed is None:
         raise SpaceError(f"{name} is {text}, but must be {parameter.describe()}.")
-    narrowed: Distribution
-    if isinstance(parameter.distribution, FloatDistribution):
-        narrowed = FloatDistribution(float(value), float(value))
-    elif isinstance(parameter.distribution, IntDistribution):
-        narrowed = IntDistribution(int(value), int(value))
-    else:
-        narrowed = CategoricalDistribution((value,))
-    fixed = {**space, name: replace(parameter, distribution=narrowed)}
-    _check_reachable(fixed)
-    return fixed
+    return {**space, name: replace(parameter, distribution=narrowed)}
+
+
+def check_reachable(space: Space, names: Iterable[str]) -> None:
+    """See that the parameters of these names, which a person narrowed, can exist.
+
+    Raises
+    ------
+    SpaceError
+        The condition of one can never hold: it would be ignored in silence.
+    """
+    for name in names:
+        parameter = space[name]
+        if parameter.when is None:
+            continue
+        needed, value = parameter.when
+        condition = space[needed].distribution
+        if isinstance(condition, CategoricalDistribution) and value not in condition.choices:
+            raise SpaceError(
+                f"{name} exists only where {needed} is {value}, but {needed} is {condition.choices[0]} in this"
+                f" study: leave {name} out, or set {needed}={value}."
+            )
 
 
 def complete(point: Mapping[str, Value], space: Space) -> dict[str, Value]:
@@ -116,13 +145,33 @@ def _draw(trial: BaseTrial, name: str, distribution: Distribution) -> Value:
     return value
 
 
-def _parse(text: str, distribution: Distribution) -> Value | None:
-    """The value in the distribution that is written `text`, or None."""
+def _narrowed(text: str, distribution: Distribution) -> Distribution | None:
+    """The part of the distribution that is written `text`, or None."""
     if isinstance(distribution, CategoricalDistribution):
-        for choice in distribution.choices:
-            if text.lower() == str(choice).lower() or _same_number(text, choice):
-                return choice
+        choices = [_choice(part.strip(), distribution) for part in text.split(",")]
+        unclear = None in choices or len(set(choices)) < len(choices)
+        return None if unclear else CategoricalDistribution(choices)
+    ends = [_number(part.strip(), distribution) for part in text.split("..")]
+    low, high = ends[0], ends[-1]
+    if len(ends) > 2 or low is None or high is None or low > high:
         return None
+    # Of a single value there is no scale.
+    log = distribution.log and low < high
+    if isinstance(distribution, FloatDistribution):
+        return FloatDistribution(float(low), float(high), log=log)
+    return IntDistribution(int(low), int(high), log=log)
+
+
+def _choice(text: str, distribution: CategoricalDistribution) -> Choice:
+    """The choice that is written `text`, or None."""
+    for choice in distribution.choices:
+        if text.lower() == str(choice).lower() or _same_number(text, choice):
+            return choice
+    return None
+
+
+def _number(text: str, distribution: FloatDistribution | IntDistribution) -> float | None:
+    """The number within the distribution that is written `text`, or None."""
     try:
         number = int(text) if isinstance(distribution, IntDistribution) else float(text)
     except ValueError:
@@ -145,17 +194,3 @@ def _only_value(distribution: Distribution) -> Value | None:
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[0]
     return distribution.low
-
-
-def _check_reachable(space: Space) -> None:
-    """Refuse a held parameter whose condition can never hold: it would be ignored in silence."""
-    for name, parameter in space.items():
-        if parameter.when is None or not parameter.distribution.single():
-            continue
-        needed, value = parameter.when
-        condition = space[needed].distribution
-        if isinstance(condition, CategoricalDistribution) and value not in condition.choices:
-            raise SpaceError(
-                f"{name} exists only where {needed} is {value}, but {needed} is {condition.choices[0]} in this"
-                f" study: leave {name} out, or set {needed}={value}."
-            )

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 import tyro
 
 from results.pareto import knee
-from spaces import Value, fix, reference_points, space_of, suggest
+from spaces import Value, narrow, reference_points, space_of, suggest
 from trainables.best import best_epoch
 
 TABLE = Path(__file__).parents[2] / "results" / "evidence" / "held-out.parquet"
@@ -65,7 +65,7 @@ class Training:
 
 def trainings(settings: Settings) -> Iterator[Training]:
     """All that are to be recorded: reference points and drawn configurations in turn, so that either may be few."""
-    space = fix(
+    space = narrow(
         space_of("pix2pix", settings.image_size, ("unet", "mobilenetv2")), "width", str(settings.width)
     )
     references = [

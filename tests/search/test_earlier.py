@@ -9,7 +9,7 @@ from results.store import StudyWriter
 from search.config import ConfigError
 from search.earlier import check_earlier, earlier_trials
 from search.outcome import epochs_of
-from spaces import fix, space_of
+from spaces import narrow, space_of
 
 SPACE = space_of("cnn", 32, ())
 PAIR = ("val_delta_e", "val_swd")
@@ -77,8 +77,8 @@ def test_in_a_longer_study_they_count_as_stopped_and_in_a_shorter_one_as_finishe
 
 
 def test_a_value_that_the_new_space_does_not_allow_is_left_out(study):
-    narrow = fix(SPACE, "depth", "2")
-    finished, stopped = earlier_trials([study], narrow, objectives=PAIR, epochs=4)
+    shallow = narrow(SPACE, "depth", "2")
+    finished, stopped = earlier_trials([study], shallow, objectives=PAIR, epochs=4)
     assert "depth" not in finished.params
     assert stopped.params["depth"] == 2
 

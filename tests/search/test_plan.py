@@ -122,7 +122,7 @@ def test_what_the_machine_or_the_space_lacks_is_refused(settings, message):
         ({"grace": 0}, "--grace is 0, but must be 1 or more"),
         (
             {"time_budget": "3 hours"},
-            "--time-budget is '3 hours', but must be a number above 0 with s, m, h or d",
+            "--time-budget is '3 hours', but must be a time above 0 in d, h, m and s",
         ),
         ({"time_budget": "0m"}, "--time-budget is '0m'"),
         ({"gpu_hours": 0.0}, "--gpu-hours is 0, but must be above 0"),

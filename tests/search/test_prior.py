@@ -9,7 +9,7 @@ import pytest
 
 from results.store import StudyFolder, read_epochs, read_trials
 from search import prior
-from spaces import fix, space_of
+from spaces import narrow, space_of
 
 BOTH = ("val_delta_e", "val_swd")
 SPACE = space_of("pix2pix", 32, ("unet", "mobilenetv2"))
@@ -68,7 +68,7 @@ def test_what_adds_nothing_is_not_chosen_and_nothing_twice():
 
 
 def test_only_what_the_study_may_train_is_chosen_and_what_a_recording_held_is_left_open():
-    space = fix(space_of("pix2pix", 64, ("unet",)), "upsampling", "resize")
+    space = narrow(space_of("pix2pix", 64, ("unet",)), "upsampling", "resize")
     chosen = portfolio(space, 4, "pix2pix", BOTH)
     assert len(chosen) == 4
     assert {params["encoder"] for params in chosen} == {"unet"}
@@ -78,7 +78,7 @@ def test_only_what_the_study_may_train_is_chosen_and_what_a_recording_held_is_le
 
 
 def test_a_space_that_no_recording_fits_begins_with_nothing():
-    assert portfolio(fix(SPACE, "dropout", "0.123"), 4, "pix2pix", BOTH) == []
+    assert portfolio(narrow(SPACE, "dropout", "0.123"), 4, "pix2pix", BOTH) == []
 
 
 def test_the_task_at_hand_can_be_left_out():

@@ -11,7 +11,7 @@ from search.outcome import epochs_of
 from search.points import Point, point_of
 from search.proposals import Proposals
 from search.searcher import OptunaSearcher
-from spaces import fix, reference_points, space_of
+from spaces import narrow, reference_points, space_of
 
 SPACE = space_of("pix2pix", 64, ("unet", "mobilenetv2"))
 PAIR = ("val_delta_e", "val_swd")
@@ -245,7 +245,7 @@ def curves(number, objectives):
     return [tuple(float((number * prime) % 7) for prime in (3, 5)[: len(objectives)]) for _ in range(epochs)]
 
 
-SMALL = fix(fix(fix(SPACE, "encoder", "unet"), "normalisation", "batch"), "width", "16")
+SMALL = narrow(narrow(narrow(SPACE, "encoder", "unet"), "normalisation", "batch"), "width", "16")
 for _name, _value in (
     ("dropout", "0.5"),
     ("upsampling", "resize"),
@@ -254,7 +254,7 @@ for _name, _value in (
     ("learning_rate_decay", "true"),
     ("warm_up_epochs", "0"),
 ):
-    SMALL = fix(SMALL, _name, _value)
+    SMALL = narrow(SMALL, _name, _value)
 
 
 @pytest.mark.parametrize(

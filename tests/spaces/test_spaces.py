@@ -1,19 +1,22 @@
 """The spaces: what is drawn from them, what may be held, and the original experiments as points in them."""
 
+import math
 import re
 
 import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from spaces import (
     MODELS,
     REFERENCES,
     SpaceError,
+    check_reachable,
     complete,
-    fix,
     largest_points,
+    narrow,
     reference_points,
     space_of,
     suggest,
@@ -60,7 +63,7 @@ def test_the_range_of_unfrozen_layers_is_the_encoders_number_of_kernels():
 
 
 def test_a_held_parameter_has_its_value_in_every_point_and_is_recorded():
-    space = fix(space_of("pix2pix", 64, ENCODERS), "lambda", "80")
+    space = narrow(space_of("pix2pix", 64, ENCODERS), "lambda", "80")
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     points = [suggest(study.ask(), space) for _ in range(5)]
     assert {point["lambda"] for point in points} == {80.0}
@@ -80,7 +83,7 @@ def test_a_held_parameter_has_its_value_in_every_point_and_is_recorded():
 )
 def test_a_held_value_is_read_as_the_parameters_own_type(setting, expected):
     name, text = setting.split("=")
-    value = complete({}, fix(space_of("pix2pix", 64, ("unet",)), name, text))[name]
+    value = complete({}, narrow(space_of("pix2pix", 64, ("unet",)), name, text))[name]
     assert value == expected
     assert type(value) is type(expected)
 
@@ -92,6 +95,12 @@ def test_a_held_value_is_read_as_the_parameters_own_type(setting, expected):
         ("lambda", "5", "lambda is 5, but must be between 10 and 1000, on a log scale"),
         ("lambda", "much", "lambda is much, but must be between 10 and 1000"),
         ("lambda", "nan", "lambda is nan, but must be between"),
+        ("lambda", "200..50", "lambda is 200..50, but must be between 10 and 1000"),
+        ("lambda", "50..2000", "lambda is 50..2000, but must be"),
+        ("lambda", "50..", "lambda is 50.., but must be"),
+        ("lambda", "50..60..70", "lambda is 50..60..70, but must be"),
+        ("width", "16,48", "width is 16,48, but must be one of 16, 32, 64"),
+        ("width", "16,16", "width is 16,16, but must be one of 16, 32, 64"),
         ("depth", "4.5", "depth is 4.5, but must be between 3 and 6"),
         ("width", "48", "width is 48, but must be one of 16, 32, 64"),
         ("learning_rate_decay", "maybe", "learning_rate_decay is maybe, but must be one of False, True"),
@@ -99,17 +108,62 @@ def test_a_held_value_is_read_as_the_parameters_own_type(setting, expected):
 )
 def test_a_value_that_the_space_lacks_is_refused_with_what_it_has(name, text, message):
     with pytest.raises(SpaceError, match=message):
-        fix(space_of("pix2pix", 64, ENCODERS), name, text)
+        narrow(space_of("pix2pix", 64, ENCODERS), name, text)
 
 
 @pytest.mark.parametrize(
     "order", [("encoder=unet", "unfrozen_layers=5"), ("unfrozen_layers=5", "encoder=unet")]
 )
 def test_a_held_parameter_that_can_never_exist_is_refused(order):
-    first, second = (setting.split("=") for setting in order)
-    space = fix(space_of("pix2pix", 64, ENCODERS), *first)
+    space = space_of("pix2pix", 64, ENCODERS)
+    names = [setting.split("=")[0] for setting in order]
+    check_reachable(space, names)
+    for setting in order:
+        space = narrow(space, *setting.split("="))
     with pytest.raises(SpaceError, match="unfrozen_layers exists only where encoder is mobilenetv2"):
-        fix(space, *second)
+        check_reachable(space, names)
+
+
+@pytest.mark.parametrize(
+    ("setting", "within"),
+    [
+        ("lambda=50..200", FloatDistribution(50, 200, log=True)),
+        ("dropout=0.1..0.3", FloatDistribution(0.1, 0.3)),
+        ("depth=3..4", IntDistribution(3, 4)),
+        ("depth=4..4", IntDistribution(4, 4)),
+        ("width=64,16", CategoricalDistribution((64, 16))),
+        ("head=RGB, chroma", CategoricalDistribution(("rgb", "chroma"))),
+    ],
+)
+def test_a_parameter_is_narrowed_to_a_range_or_to_choices(setting, within):
+    name, text = setting.split("=")
+    space = narrow(space_of("pix2pix", 64, ENCODERS), name, text)
+    assert space[name].distribution == within
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    points = [suggest(study.ask(), space) for _ in range(20)]
+    assert all(space[name].allows(point[name]) for point in points if name in point)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "own"),
+    [
+        ("depth", 4.0, 4),
+        ("depth", 4.5, None),
+        ("depth", True, None),
+        ("dropout", 0, 0.0),
+        ("dropout", math.nan, None),
+        ("dropout", "0.1", None),
+        ("width", 16.0, 16),
+        ("learning_rate_decay", 1, None),
+        ("learning_rate_decay", True, True),
+        ("ema_decay", False, None),
+        ("ema_decay", 0, 0.0),
+    ],
+)
+def test_a_value_is_taken_in_the_parameters_own_type_or_not_at_all(name, value, own):
+    taken = space_of("pix2pix", 64, ENCODERS)[name].own(value)
+    assert taken == own
+    assert type(taken) is type(own)
 
 
 def by_key(model, space):
@@ -149,7 +203,7 @@ def test_the_original_experiments_are_without_a_perceptual_loss():
     assert by_key("pix2pix", space) == {
         key: point | {"perceptual_weight": 0.0} for key, point in plain.items()
     }
-    held = by_key("pix2pix", fix(space, "perceptual_weight", "10"))
+    held = by_key("pix2pix", narrow(space, "perceptual_weight", "10"))
     assert {point["perceptual_weight"] for point in held.values()} == {10.0}
 
 
@@ -159,7 +213,7 @@ def test_without_mobilenet_its_experiment_is_left_out():
 
 
 def test_a_held_value_replaces_what_experiments_share_and_drops_those_it_contradicts():
-    space = fix(fix(space_of("pix2pix", 64, ENCODERS), "width", "16"), "lambda", "80")
+    space = narrow(narrow(space_of("pix2pix", 64, ENCODERS), "width", "16"), "lambda", "80")
     points = by_key("pix2pix", space)
     assert "lambda-80" in points
     assert "lambda-100" not in points
@@ -187,7 +241,7 @@ def test_the_largest_networks_are_among_few_points_that_a_model_takes():
 def test_what_a_study_holds_is_held_where_its_networks_are_largest_too():
     space = space_of("pix2pix", 64, ("unet", "mobilenetv2"))
     for name, text in (("width", "32"), ("encoder", "unet"), ("normalisation", "none"), ("ema_decay", "0")):
-        space = fix(space, name, text)
+        space = narrow(space, name, text)
     points = largest_points(space)
     assert [point["upsampling"] for point in points] == ["transposed", "resize"]
     for point in points:
