@@ -67,7 +67,12 @@ def take_up(
             journal.finish(trial.number, TrialState.COMPLETE if finished else TrialState.PRUNED)
             clean_up(writer.folder, trial.number, stopped=not finished)
     trials = journal.trials()
-    _write_trials(writer, trials, rows, objectives, seed, journal.measured())
+    short = _write_trials(writer, trials, rows, objectives, seed, journal.measured())
+    if short:
+        notices.append(
+            f"Epochs of {_named(short)} are missing in {writer.folder.epochs}: what {writer.folder.trials.name} holds"
+            " of such trials is kept as it was."
+        )
     unfinished = [trial for trial in trials if trial.state == TrialState.RUNNING]
     return Standing(
         rows=events,
@@ -176,6 +181,12 @@ def _replay(
     for row in events:
         last[row["trial"]] = max(row["epoch"], last.get(row["trial"], 0))
     decisions = {}
+    told = {(row["trial"], row["epoch"]) for row in events}
+    for trial in trials:
+        # What the table lost came at a time that nobody knows any more.
+        for epoch, values in sorted(epochs_of(trial).items()):
+            if (trial.number, epoch) not in told:
+                stopper.record(trial.number, epoch, values)
     for row in events:
         number, epoch, values = row["trial"], row["epoch"], values_of(row, objectives)
         if number in running and epoch == last[number]:
@@ -197,17 +208,22 @@ def _write_trials(
     objectives: Sequence[str],
     seed: int,
     measured: Mapping[int, Mapping[str, float]],
-) -> None:
-    # Weights were kept of the epoch that counted when a trial ended, by whatever rule that version had.
-    kept = {
-        row["trial"]: row["best_epoch"]
-        for row in read_trials(writer.folder).to_pylist()
-        if row["state"] == "COMPLETE"
-    }
+) -> list[int]:
+    """Write the table of trials anew; gives the ended trials of which it held more than the epochs tell."""
+    table = {row["trial"]: row for row in read_trials(writer.folder).to_pylist()}
+    short = []
     for trial in trials:
-        counts = kept.get(trial.number) if trial.state == TrialState.COMPLETE else None
+        before = table.get(trial.number, {"state": None, "epochs": 0})
+        reason = trial.user_attrs.get(REASON)
+        if trial.state != TrialState.RUNNING and before["epochs"] > len(rows[trial.number]):
+            short.append(trial.number)
+            writer.record_trial(before | {"state": trial.state.name, "reason": reason})
+            continue
+        # Weights were kept of the epoch that counted when a trial ended, by whatever rule that version had.
+        stays = trial.state == TrialState.COMPLETE and before["state"] == "COMPLETE"
+        counts = before["best_epoch"] if stays else None
         row = trial_row(trial.number, point_of(trial), rows[trial.number].values(), objectives, seed, counts)
         row |= measured.get(trial.number, {})
-        reason = trial.user_attrs.get(REASON)
         writer.record_trial(row | {"state": trial.state.name, "reason": reason})
     writer.flush()
+    return short

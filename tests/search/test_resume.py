@@ -316,6 +316,35 @@ def test_the_display_comes_to_where_the_study_stands(study):
     ]
 
 
+@pytest.mark.parametrize("lost", ["all", "one"])
+def test_what_was_told_of_ended_trials_outlives_their_epochs(study, lost):
+    for number, values in enumerate([(1.0, 9.0), (9.0, 1.0)]):
+        study.begin()
+        for epoch in range(1, EPOCHS + 1):
+            study.epoch(number, epoch, (values[0] / epoch, values[1]))
+        study.end(number, TrialState.COMPLETE, values)
+    study.take_up()
+    before = study.rows
+    assert before[0]["val_delta_e"] == 0.25
+    for part in study.folder.epochs.iterdir():
+        if lost == "all" or part == study.folder.epoch(0, 2):
+            part.unlink()
+    (notice,) = study.take_up().notices
+    assert study.rows == before
+    assert notice.startswith(f"Epochs of trial{'s 0, 1' if lost == 'all' else ' 0'} are missing in")
+
+
+def test_a_trial_is_judged_by_what_the_journal_knows_of_others_whose_epochs_are_lost(study):
+    for number, error in enumerate([1.0, 2.0, 3.0]):
+        study.begin()
+        study.epoch(number, 1, (error, error))
+    for number in (0, 1):
+        study.epoch(number, 2, (1.0, 1.0))
+        study.folder.epoch(number, 1).unlink()
+        study.folder.epoch(number, 2).unlink()
+    assert numbers(study.take_up()) == [0, 1]
+
+
 def test_what_nothing_knows_the_parameters_of_never_becomes_another_trials(study):
     study.begin()
     study.epoch(0, 1, (1.0, 1.0))
