@@ -1,6 +1,7 @@
 """Why a trial ended with an error, and whether it goes on: what a machine does to it is none of its failures."""
 
 import errno
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,14 @@ MOST_LOST = 3
 class Failure:
     """One line that says what ended a trial, and whether it is to go on from its last epoch.
 
-    Where the storage is full, the study can go on no more than the trial.
+    Where the storage is full, the study can go on no more than the trial. An error `in_setup` came before the trial's
+    process had built anything.
     """
 
     reason: str
     goes_on: bool
     is_full: bool = False
+    in_setup: bool = False
 
 
 class Failures:
@@ -52,7 +55,9 @@ class Failures:
         return self._judged[trial.trial_id]
 
     def _judge(self, number: int, error: BaseException | None) -> Failure:
-        if not isinstance(error, RayActorError) or error.actor_init_failed:
+        if isinstance(error, RayActorError) and error.actor_init_failed:
+            return Failure(_last_line(error), goes_on=False, in_setup=True)
+        if not isinstance(error, RayActorError):
             cause = getattr(error, "cause", error)
             if isinstance(cause, WornOutError):
                 return Failure(str(cause), goes_on=True)
@@ -67,6 +72,12 @@ class Failures:
             f"set aside because it lost {MOST_LOST} workers in a row, the last one so: {reason}",
             goes_on=False,
         )
+
+
+def _last_line(error: BaseException) -> str:
+    """Of the traceback in colours that Ray makes of an error in a process's set-up, the error itself."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()
+    return lines[-1].strip() if lines else type(error).__name__
 
 
 def _lost_machine(error: RayActorError) -> bool:

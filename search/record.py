@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -60,6 +60,8 @@ class Brake(Stopper):
             yield
 
 
+MOST_ALIKE = 3
+"""Trials that may fail alike in their set-up before any has reported: the next ones would not do better."""
 _TUNES_OWN = (DONE, NODE_IP, PID, SHOULD_CHECKPOINT, TRAINING_ITERATION, TRIAL_ID)
 """What Tune itself reads of a result once it is recorded."""
 
@@ -68,7 +70,8 @@ class Recorder(TrialProgressCallback):
     """Tune's callback that keeps `trials.parquet` and `epochs/` up to date.
 
     Its methods raise a StudyError where that cannot be written, which ends the run: a trial must not train an epoch
-    more before the last one is recorded, since on the storage is only the state after its last.
+    more before the last one is recorded, since on the storage is only the state after its last. So does an error that
+    the first trials all end with.
 
     Tune takes it for its progress reporter, and adds none of its own, which would keep every trial that ended.
 
@@ -120,6 +123,8 @@ class Recorder(TrialProgressCallback):
         self._display = display
         self._budget = budget
         self._failures = failures
+        self._unbuilt: Counter[str] | None = Counter()
+        """How many trials failed in their set-up, by reason, until one has reported."""
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Enter the trial."""
@@ -137,6 +142,7 @@ class Recorder(TrialProgressCallback):
         # A trial that goes on reports again what its process before may not have come to report.
         if result["epoch"] not in self._rows[number]:
             self._failures.reported(number)
+            self._unbuilt = None
             row = {name: result[name] for name in EPOCHS.names if name in result} | {
                 "trial": number,
                 "node": result.get("hostname"),
@@ -173,6 +179,13 @@ class Recorder(TrialProgressCallback):
             self._display.noticed(trial.config["number"], f"{failure.reason}; it goes on from its last epoch")
         else:
             self._end(trial, "FAIL", failure.reason)
+        if failure.in_setup and self._unbuilt is not None:
+            self._unbuilt[failure.reason] += 1
+            if self._unbuilt[failure.reason] >= MOST_ALIKE:
+                raise StudyError(
+                    f"The first {MOST_ALIKE} trials failed alike before they trained anything: {failure.reason}. Mend"
+                    f" that, then go on with the study (--resume {self._writer.folder.path.name})."
+                )
 
     def _end(self, trial: Trial, state: str, reason: str | None) -> None:
         number = trial.config["number"]

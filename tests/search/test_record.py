@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 from ray import cloudpickle
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
 from ray.tune.experiment import Trial
 from rich.console import Console
 
-from results.writer import StudyWriter
+from results.store import StudyError, StudyWriter
 from search.budget import Budget
 from search.failures import Failures
 from search.live import Lines
@@ -20,7 +20,7 @@ from trainables.trainable import WornOutError
 
 @pytest.fixture
 def live(tmp_path):
-    """Let a process of trial 0 report these epochs and end with an error; the judgement of that."""
+    """Let a process of a trial report these epochs and end with an error, or be killed; the judgement of that."""
     failures, lives = Failures(), itertools.count()
     progress = Progress(trials=1, epochs=9, slots=1, objectives=("val_swd",))
     recorder = Recorder(
@@ -35,13 +35,13 @@ def live(tmp_path):
         failures=failures,
     )
 
-    def live(*epochs, error=None):
+    def live(*epochs, error=None, number=0):
         name = f"life{next(lives)}"
         file = tmp_path / f"{name}.pkl"
         file.write_bytes(cloudpickle.dumps(error or RayActorError()))
         trial = SimpleNamespace(
             trial_id=name,
-            config={"number": 0, "point": {"key": "a", "params": {"dropout": 0.1}}},
+            config={"number": number, "point": {"key": "a", "params": {"dropout": 0.1}}},
             status=Trial.RUNNING,
             pickled_error_file=str(file),
         )
@@ -75,3 +75,24 @@ def test_a_process_that_takes_no_further_trial_costs_the_trial_nothing(live):
         assert worn_out.goes_on
         assert "another is started" in worn_out.reason
     assert live().goes_on
+
+
+def unbuilt(reason):
+    """What Ray makes of an error in the set-up of a trial's process."""
+    traceback = f"\x1b[36mray::Trial.__init__()\x1b[39m (pid=1)\n  File x\n\x1b[31m{reason}\x1b[0m\n"
+    return ActorDiedError(RayTaskError("__init__", traceback, ValueError()))
+
+
+def test_an_error_in_the_set_up_is_told_by_its_own_line_and_ends_a_study_whose_first_trials_it_meets(live):
+    missing = "ModuleNotFoundError: No module named 'kitten'"
+    assert live(error=unbuilt(missing)).reason == missing
+    assert not live(error=unbuilt("ValueError: width is 16.0"), number=1).goes_on
+    live(error=unbuilt(missing), number=2)
+    with pytest.raises(StudyError, match=r"first 3 trials failed alike .* No module named 'kitten'"):
+        live(error=unbuilt(missing), number=3)
+
+
+def test_once_a_trial_has_reported_others_may_fail_alike(live):
+    live(1, number=9)
+    for number in range(4):
+        assert not live(error=unbuilt("ValueError: width is 16.0"), number=number).goes_on
