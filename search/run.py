@@ -36,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     and its number: 130 after Ctrl-C.
     """
     console, errors = Console(), Console(stderr=True)
+    if sys.platform == "win32":
+        errors.print("error: this needs Linux or macOS: on Windows, run it in WSL (wsl --install).")
+        return 2
     from results.store import StudyError
     from search.live import say
     from trainables.data.sources import DataError

@@ -10,18 +10,23 @@ from pathlib import Path
 _SPARED = ("matplotlib", "pandas", "sklearn")
 """Keras imports these wherever they are installed: to plot, to take tables, and to pass for one of their models."""
 
+_FORMAT, _FLOAT, _EPSILON = "channels_last", "float32", 1e-7
+"""What Keras is to have, whatever a user's own `keras.json` sets: networks and weights here are made for it."""
+
 _SILENT = "TF_CPP_MIN_LOG_LEVEL", "3"
 
 
 def import_backend() -> None:
     """Import TensorFlow and Keras, in two thirds of the time that they take by themselves.
 
-    A process that has imported one of `_SPARED` keeps it, and any may be imported later.
+    Keras comes with TensorFlow below it and with its own defaults, however else it is set up on this machine. A
+    process that has imported one of `_SPARED` keeps it, and any may be imported later.
     """
     if "keras" in sys.modules:
         return
     # Not even errors: the graph optimiser logs one for each shortcut that it cannot take, and what matters is raised.
     os.environ.setdefault(*_SILENT)
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     absent = [name for name in _SPARED if name not in sys.modules]
     collects = gc.isenabled()
     # Nothing of what is imported is garbage, and the collector would go through all of it again and again.
@@ -30,7 +35,11 @@ def import_backend() -> None:
     sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
     try:
         with silent_stderr():
-            import keras  # noqa: F401
+            import keras
+        keras.config.set_image_data_format(_FORMAT)
+        keras.config.set_floatx(_FLOAT)
+        keras.config.set_epsilon(_EPSILON)
+        keras.config.set_dtype_policy(_FLOAT)
     finally:
         for name in absent:
             del sys.modules[name]

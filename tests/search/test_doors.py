@@ -92,6 +92,12 @@ def _status(arguments):
         return end.code
 
 
+def test_windows_is_told_what_to_do(place, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert main(["cnn", "--dry-run"]) == 2
+    assert "run it in WSL" in capsys.readouterr().err
+
+
 def test_a_damaged_study_to_learn_from_is_found_by_a_dry_run(write_table, capsys, place):
     study = StudyFolder(write_table([({}, "COMPLETE", [3.0, 2.0])], name="earlier"))
     study.trials.write_bytes(study.trials.read_bytes()[:50])

@@ -1,5 +1,7 @@
 """One process runs a study at a time."""
 
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -45,7 +47,33 @@ def test_a_killed_holder_lets_go(holder, tmp_path):
     lock = StudyLock(tmp_path / "study.lock", "birds")
     assert json.loads((tmp_path / "study.lock").read_text())["pid"] == os.getpid()
     lock.release()
+    assert list(tmp_path.iterdir()) == []
     StudyLock(tmp_path / "study.lock", "birds").release()
+
+
+def test_a_file_that_its_holder_removes_while_another_process_opens_it_holds_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "study.lock"
+    lock = StudyLock(path, "birds")
+    flock = fcntl.flock
+
+    def ending_meanwhile(file, operation):
+        monkeypatch.setattr(fcntl, "flock", flock)
+        lock.release()
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", ending_meanwhile)
+    second = StudyLock(path, "birds")
+    assert json.loads(path.read_text())["pid"] == os.getpid()
+    second.release()
+
+
+def test_a_file_system_without_locks_is_told_as_such(tmp_path, monkeypatch):
+    def no_locks(file, operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(ConfigError, match=r"study\.lock cannot be locked \(No locks available\)"):
+        StudyLock(tmp_path / "study.lock", "birds")
 
 
 @pytest.mark.parametrize("there", ["a folder", "a full device"])
