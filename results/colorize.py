@@ -9,6 +9,7 @@ Exit status: 0 when at least one photo was coloured, 2 when none was (or the stu
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import tyro
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
 from results.ranking import objectives_of, photos_of, rank
 from results.store import StudyError, StudyFolder, open_study, read_config, read_resamples, read_trials
 from results.verdict import judge
 from trainables.checkpoint import CheckpointError
+from trainables.data.photo import SUFFIXES, UnusableImageError, read
 from trainables.hardware import configure
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 PANEL = (256, 1024)
 """Pixels: a panel's longer side in the side-by-side picture is brought into this range."""
+LONGEST = 200
+"""Bytes of a photo's name that are kept in those of the files made of it."""
 COLOURLESS = 4
 """Levels: a photo whose channels never differ by more was gray to begin with."""
 
@@ -93,7 +97,7 @@ def colorize(colorizer: Colorizer, images: Iterable[Path], out: Path) -> Iterato
     for path in images:
         try:
             photo = _read(path)
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
+        except (OSError, UnusableImageError) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             yield StudyError(f"{path} was skipped: it cannot be read as a picture ({reason}).")
             continue
@@ -139,21 +143,18 @@ def side_by_side(panels: dict[str, np.ndarray]) -> Image.Image:
 
 def _read(path: Path) -> np.ndarray:
     """The upright photo, uint8: [h, w, 3], or [h, w] where it has no colour."""
-    with Image.open(path) as file:
-        image = ImageOps.exif_transpose(file)
-        if image.mode.startswith("I;16"):
-            # Pillow would cut 16 bits off at 255 instead of scaling them.
-            return (np.asarray(image) >> 8).astype(np.uint8)
-        if image.has_transparency_data:
-            canvas = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(canvas, image.convert("RGBA"))
-        photo = np.asarray(image.convert("RGB"))
+    if path.exists() and not path.is_file():
+        raise UnusableImageError("it is no file")
+    with path.open("rb") as file:
+        photo = np.asarray(read(file))
     spread = photo.max(axis=2).astype(int) - photo.min(axis=2)
     return photo[..., 1] if spread.max() <= COLOURLESS else photo
 
 
 def _write(colored: Image.Image, sheet: Image.Image, out: Path, stem: str) -> Written:
     out.mkdir(parents=True, exist_ok=True)
+    # A file's name may have 255 bytes, and ours add to it.
+    stem = os.fsdecode(os.fsencode(stem)[:LONGEST])
     for number in count(1):
         name = stem if number == 1 else f"{stem}-{number}"
         written = Written(out / f"{name}-colored.png", out / f"{name}-side-by-side.png")
@@ -169,6 +170,15 @@ def _write(colored: Image.Image, sheet: Image.Image, out: Path, stem: str) -> Wr
     return written
 
 
+def _photos(named: Iterable[Path]) -> Iterator[Path]:
+    """The photos that were named, and of folders all that are in them."""
+    for path in named:
+        if path.is_dir():
+            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        else:
+            yield path
+
+
 def main(
     study: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="STUDY")],
     images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")],
@@ -182,13 +192,17 @@ def main(
     study
         The study's folder, such as results/studies/NAME.
     images
-        Photos, gray or in colour, of any size.
+        Photos, gray or in colour, of any size, or folders of them.
     out
         The folder to write NAME-colored.png and NAME-side-by-side.png to.
     trial
         The trial whose model is used; without it the one that was confirmed, or else the first of the ranking.
     """
     done = 0
+    # A file's name may be no text; it is shown as the bytes that it is.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
     try:
         weights = weights_of(open_study(study), trial)
         if not images:
@@ -199,7 +213,7 @@ def main(
             configure(os.cpu_count() or 1, gpu_share=0)
         from trainables.colorizer import Colorizer  # here, so that --help and refusals need no TensorFlow
 
-        for result in colorize(Colorizer.load(weights), images, out):
+        for result in colorize(Colorizer.load(weights), _photos(images), out):
             if isinstance(result, Written):
                 sys.stdout.write(f"{result.colored}\n{result.side_by_side}\n")
                 done += 1

@@ -148,6 +148,31 @@ def test_what_is_no_picture_is_named_and_the_others_are_coloured(colorizer, tmp_
     ]
 
 
+@pytest.mark.parametrize("kind", ["pipe", "float.tif", "drawing.eps", "damaged.jpg", "sixteen.pgm"])
+def test_what_no_pack_would_take_is_skipped_and_never_run_or_waited_for(colorizer, tmp_path, kind):
+    odd = tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(odd)
+    elif kind == "float.tif":
+        Image.fromarray(np.linspace(0, 1, 4096, dtype=np.float32).reshape(64, 64)).save(odd)
+    elif kind == "drawing.eps":
+        odd.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\nshowpage\n")
+    elif kind == "damaged.jpg":
+        odd.write_bytes(photo(tmp_path / "whole.jpg").read_bytes()[:300])
+    else:
+        odd.write_bytes(b"P5 4 4 65535\n" + bytes(32))
+    skipped, done = colorize(colorizer, [odd, photo(tmp_path / "robin.png")], tmp_path / "out")
+    assert str(skipped).startswith(f"{odd} was skipped: it cannot be read as a picture (")
+    assert isinstance(done, Written)
+
+
+def test_a_long_name_is_cut_and_the_next_photo_is_coloured(colorizer, tmp_path):
+    names = [tmp_path / f"{'ü' * 120}.png", tmp_path / "robin.png"]
+    first, second = written(colorizer, [photo(name) for name in names], tmp_path / "out")
+    assert first.colored.name == f"{'ü' * 100}-colored.png"
+    assert second.colored.name == "robin-colored.png"
+
+
 def test_a_folder_that_cannot_be_written_ends_it(colorizer, tmp_path):
     blocked = photo(tmp_path / "robin.png")
     with pytest.raises(StudyError, match=r"robin\.png/out cannot be written .*: name another --out"):
@@ -243,6 +268,26 @@ def test_the_command_prints_paths_and_of_what_it_skipped_alone(trained, tmp_path
     assert done.stdout.splitlines() == [str(out / "good-colored.png"), str(out / "good-side-by-side.png")]
     assert done.stderr.splitlines() == [
         f"{tmp_path / 'absent.png'} was skipped: it cannot be read as a picture (No such file or directory)."
+    ]
+
+
+def test_the_command_takes_folders_and_names_that_are_no_text(trained, tmp_path):
+    folder = tmp_path / "photos"
+    photo(folder / "deep" / "wren.jpg")
+    photo(folder / "robin.jpg").rename(os.fsdecode(os.fsencode(folder) + b"/r\xf6tel.jpg"))
+    (folder / "notes.txt").write_text("no photo")
+    run = subprocess.run(
+        [sys.executable, "-m", "results.colorize", trained.path, folder, "--out", tmp_path / "out"],
+        capture_output=True,
+        check=False,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert run.returncode == 0, run.stderr
+    assert [Path(os.fsdecode(line)).name for line in run.stdout.splitlines()] == [
+        "wren-colored.png",
+        "wren-side-by-side.png",
+        os.fsdecode(b"r\xf6tel-colored.png"),
+        os.fsdecode(b"r\xf6tel-side-by-side.png"),
     ]
 
 

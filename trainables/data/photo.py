@@ -1,16 +1,22 @@
-"""One image file's bytes to one square RGB picture.
+"""One image file's bytes to an RGB picture: the whole, or a square of one size.
 
 Says which files count as images and why one cannot be used. Finding files is `sources`, storing pictures is `pack`.
 """
 
+import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+)
 MIN_SIDE = 16
 
 # EXIF 2.32, 4.6.4: how the camera was held, and what turns the photo upright.
@@ -29,18 +35,34 @@ class UnusableImageError(ValueError):
     """An image that cannot be used; the message is the reason, without the image's name."""
 
 
-def decode(stream: BinaryIO, size: int) -> np.ndarray:
-    """Read one image as uint8 [size, size, 3]: upright, alpha on white, centre square, Lanczos.
+def read(stream: BinaryIO) -> Image.Image:
+    """Read one image as it is: RGB of 8 bits in sRGB, upright, alpha on white.
 
-    Of an animation the first frame is taken. Raises `UnusableImageError` for whatever is not an image, is damaged,
-    has a side below `MIN_SIDE` pixels, or more pixels than Pillow's limit against decompression bombs (179 million).
+    Of an animation the first frame is taken. Raises `UnusableImageError` for whatever is not an image, is damaged, or
+    has more pixels than Pillow's limit against decompression bombs (179 million).
     """
+    with _opened(stream) as image:
+        return _srgb(_rgb(_upright(image)), image.info.get("icc_profile"))
+
+
+def decode(stream: BinaryIO, size: int) -> np.ndarray:
+    """Read one image as uint8 [size, size, 3]: as `read` does, centre square, Lanczos.
+
+    Raises `UnusableImageError` as `read` does, and for one with a side below `MIN_SIDE` pixels.
+    """
+    with _opened(stream) as image:
+        return _square(image, size)
+
+
+@contextmanager
+def _opened(stream: BinaryIO) -> Iterator[Image.Image]:
+    """The image in a stream; within this context whatever Pillow raises is an `UnusableImageError`."""
     # Pillow warns of oddities (damaged EXIF, palettes, half of the bomb's limit) that do not spoil the picture.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with Image.open(stream, formats=FORMATS) as image:
-                return _square(image, size)
+                yield image
         except UnusableImageError:
             raise
         except UnidentifiedImageError:
@@ -61,7 +83,26 @@ def _square(image: Image.Image, size: int) -> np.ndarray:
     side = min(upright.size)
     left, top = (upright.width - side) // 2, (upright.height - side) // 2
     box = (left, top, left + side, top + side)
-    return np.asarray(upright.resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))
+    square = upright.resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+    return np.asarray(_srgb(square, image.info.get("icc_profile")))
+
+
+def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """An RGB picture whose values are of the colour space that `profile` describes, in sRGB."""
+    transform = None if profile is None else _to_srgb(profile)
+    return image if transform is None else ImageCms.applyTransform(image, transform) or image
+
+
+@lru_cache(maxsize=8)
+def _to_srgb(profile: bytes) -> ImageCms.ImageCmsTransform | None:
+    """What takes RGB of this ICC profile to sRGB; None for sRGB itself, and for what is no profile of RGB."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if source.profile.xcolor_space.strip() != "RGB" or "sRGB" in ImageCms.getProfileDescription(source):
+            return None
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), "RGB", "RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
-from trainables.data.photo import UnusableImageError, decode
+from trainables.data.photo import UnusableImageError, decode, read
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> io.BytesIO:
@@ -127,6 +127,42 @@ def test_shrinking_while_decoding_changes_real_photos_by_less_than_an_eye_sees(u
         with Image.open(path) as image:
             exact = np.asarray(image.convert("RGB").resize((32, 32), Image.Resampling.LANCZOS), float)
         assert np.abs(fast - exact).mean() < 1.5
+
+
+# In XYZ under D50, as phones embed it.
+DISPLAY_P3 = {
+    b"rXYZ": (0.51512, 0.2412, -0.00105),
+    b"gXYZ": (0.29198, 0.69225, 0.04189),
+    b"bXYZ": (0.1571, 0.06657, 0.78407),
+}
+
+
+def display_p3() -> bytes:
+    """The ICC profile of sRGB with other primaries, under another name."""
+    content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for tag, primary in DISPLAY_P3.items():
+        at = content.index(tag)
+        offset = struct.unpack(">I", content[at + 4 : at + 8])[0]
+        content[offset + 8 : offset + 20] = struct.pack(">3i", *(round(value * 65536) for value in primary))
+    name = "sRGB built-in".encode("utf-16-be")
+    return bytes(content).replace(name, "Display Three".encode("utf-16-be"))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_colours_of_a_wide_space_are_brought_to_srgb(kind: str) -> None:
+    # What Display P3 calls (234, 51, 35) is sRGB's purest red.
+    image = Image.new("RGB", (64, 64), (234, 51, 35))
+    stream = encoded(image, kind, icc_profile=display_p3(), **({"quality": 95} if kind == "JPEG" else {}))
+    for pixels in (decode(stream, 32), np.asarray(read(stream))):
+        assert np.abs(pixels.astype(int) - [255, 0, 0]).max() <= 12
+
+
+@pytest.mark.parametrize(
+    "profile", [None, b"no profile", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()]
+)
+def test_colours_without_a_space_of_their_own_stay(profile: bytes | None) -> None:
+    image = Image.new("RGB", (64, 64), (234, 51, 35))
+    assert np.all(decode(encoded(image, "PNG", icc_profile=profile), 32) == [234, 51, 35])
 
 
 def test_the_first_frame_of_an_animation_is_taken() -> None:
