@@ -52,11 +52,18 @@ def write_gallery(study: str | Path | StudyFolder) -> Path:
         Where the folder is no study, its tables cannot be read, or the page cannot be written.
     """
     folder = study if isinstance(study, StudyFolder) else open_study(study)
-    write_file(folder, folder.gallery, _page(folder).encode())
+    write_file(folder, folder.gallery, gallery_page(folder).encode())
     return folder.gallery
 
 
-def _page(folder: StudyFolder) -> str:
+def gallery_page(folder: StudyFolder) -> str:
+    """A study's gallery as a page of HTML that fetches nothing.
+
+    Raises
+    ------
+    StudyError
+        The study's tables cannot be read.
+    """
     config = read_config(folder)
     objectives = objectives_of(config)
     # The curves are of one metric: the last, in which models differ most where there are several.

@@ -25,9 +25,13 @@ from search.live import say
 
 HOST = "127.0.0.1"
 """This machine alone: the page knows no passwords. From elsewhere it is reached through an ssh tunnel."""
+_NAMES = frozenset({HOST, "localhost"})
 REFRESH = 30
 """Seconds after which a browser asks for the learning curves again."""
 
+_OURS = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+"""What our pages may fetch: nothing."""
+_UNFRAMED = "frame-ancestors 'none'"
 _TEXT = ("Content-Type", "text/plain; charset=utf-8")
 _DRAWING = Lock()
 """Held while matplotlib draws, since its fonts are not for several threads."""
@@ -90,14 +94,28 @@ def make_dashboard(folder: StudyFolder, port: int) -> WSGIServer:
 
 def _answer_with(pages: Application, folder: StudyFolder) -> Application:
     """Optuna's pages, to be looked at, and ours as they are now."""
-    from results.gallery import write_gallery
+    from results.gallery import gallery_page
 
-    ours: dict[str, Callable[[], bytes]] = {
-        "/gallery": lambda: write_gallery(folder).read_bytes(),
-        "/curves": lambda: _curves_page(folder).encode(),
+    ours: dict[str, Callable[[], str]] = {
+        "/gallery": lambda: gallery_page(folder),
+        "/curves": lambda: _curves_page(folder),
     }
 
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def answer(environ: dict[str, Any], respond: Callable[..., Any]) -> Iterable[bytes]:
+        own = _OURS if environ["PATH_INFO"] in ours else None
+
+        def start_response(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            policy = "; ".join(part for part in (own, _UNFRAMED) if part)
+            return respond(status, [*headers, ("Content-Security-Policy", policy)], *error)
+
+        body = _answer(environ, start_response)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else body
+
+    def _answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if _host(environ) not in _NAMES:
+            # A page from elsewhere may have had its own name lead here, to read the answer.
+            start_response("421 Misdirected Request", [_TEXT])
+            return [f"This dashboard answers to {' and '.join(sorted(_NAMES))} alone.\n".encode()]
         if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
             start_response("405 Method Not Allowed", [_TEXT, ("Allow", "GET, HEAD")])
             return [b"This dashboard only looks: the study's journal is its record.\n"]
@@ -105,7 +123,7 @@ def _answer_with(pages: Application, folder: StudyFolder) -> Application:
         if page is None:
             return pages(environ, start_response)
         try:
-            body = page()
+            body = page().encode()
         except StudyError as error:
             start_response("500 Internal Server Error", [_TEXT])
             return [f"{error}\n".encode()]
@@ -113,6 +131,12 @@ def _answer_with(pages: Application, folder: StudyFolder) -> Application:
         return [body]
 
     return answer
+
+
+def _host(environ: dict[str, Any]) -> str:
+    """The name by which a browser knows this server, without the port."""
+    name = str(environ.get("HTTP_HOST", HOST))
+    return name.rpartition(":")[0] if name.rpartition(":")[2].isdigit() else name
 
 
 def _curves_page(folder: StudyFolder) -> str:

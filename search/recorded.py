@@ -95,7 +95,7 @@ class Recorded:
             return 1 - self._volume(finals) / self._front
         if not len(finals):
             return math.inf
-        return float((finals.min() - self._best[0]) / abs(self._best[0]))
+        return float((finals.min() - self._best[0]) / (abs(self._best[0]) or 1.0))
 
     def rank_correlations(self) -> list[float]:
         """Spearman's, of each objective's final values with those that trees expect which have not seen them."""
@@ -105,17 +105,21 @@ class Recorded:
         return [spearman(own[:, at], predicted[:, at]) for at in range(own.shape[1])]
 
     def _volume(self, finals: Floats) -> float:
-        scaled = (finals - self._best) / (self._reference - self._best)
+        # Where all are alike in an objective, none is better in it than another.
+        spread = self._reference - self._best
+        scaled = (finals - self._best) / np.where(spread > 0, spread, 1.0)
         return float(hypervolume(scaled, np.ones(len(self._best))))
 
 
 def spearman(one: Floats, other: Floats) -> float:
-    """Spearman's rank correlation; ties share their mean rank."""
+    """Spearman's rank correlation; ties share their mean rank. 0 where all are alike, which tells nothing."""
 
     def ranks(values: Floats) -> Floats:
         _, place, count = np.unique(values, return_inverse=True, return_counts=True)
         return (np.cumsum(count) - (count - 1) / 2)[place]
 
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
     return float(np.corrcoef(ranks(one), ranks(other))[0, 1])
 
 

@@ -4,6 +4,7 @@ import logging
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 import warnings
 from contextlib import contextmanager, suppress
@@ -12,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from results.store import StudyWriter, read_epochs
+from results.store import StudyWriter, open_study, read_epochs
 from search.config import StudyConfig
+from search.dashboard import make_dashboard
 
 DROPOUTS = (0.0, 0.05, 0.1, 0.14, 0.18, 0.22, 0.25, 0.3, 0.34, 0.4, 0.45, 0.5)
 """Of the configurations in `table`."""
@@ -103,6 +105,25 @@ def tune_with_slots():
             ray.shutdown()
 
     return context
+
+
+@pytest.fixture(scope="session")
+def served():
+    """A context with the address of a study's dashboard while it is served."""
+
+    @contextmanager
+    def serve(path):
+        server = make_dashboard(open_study(path), 0)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+    return serve
 
 
 @pytest.fixture

@@ -243,3 +243,14 @@ def test_a_table_with_few_full_curves_is_refused(write_table):
     folder = write_table([({}, "PRUNED", [1.0])] * 20)
     with pytest.raises(ConfigError, match="holds 0 trials"):
         open_problem(str(folder))
+
+
+@pytest.mark.parametrize("value", [2.0, 0.0])
+def test_trainings_that_all_end_alike_can_be_searched(write_table, value):
+    folder = write_table([({"dropout": 0.04 * at}, "COMPLETE", [5, 4, 3, value]) for at in range(12)])
+    one = open_problem(str(folder), ("val_swd",))
+    finals = np.array([curve.final for curve in one.curves])
+    assert one.regret(finals) == 0
+    assert one.rank_correlations() == [0.0]
+    several = open_problem(str(folder), ("val_delta_e", "val_swd"))
+    assert np.isfinite(several.regret(np.array([curve.final for curve in several.curves])))

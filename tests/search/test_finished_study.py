@@ -7,10 +7,8 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
@@ -21,14 +19,12 @@ from results.ranking import finalists, rank
 from results.store import (
     TEST_METRICS,
     StudyFolder,
-    open_study,
     read_config,
     read_epochs,
     read_resamples,
     read_trials,
 )
 from search.baselines import BaselineTask
-from search.dashboard import make_dashboard
 from search.journal import Journal
 from trainables.best import best_epoch
 from trainables.data.nearby import SharedFile, digest
@@ -309,22 +305,8 @@ def test_the_journal_is_what_optuna_itself_reads(finished_study):
     )
 
 
-@contextmanager
-def served(path):
-    """The dashboard's address while it is served."""
-    server = make_dashboard(open_study(path), 0)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture
-def address(finished_study):
+def address(finished_study, served):
     with served(finished_study[0]) as at:
         yield at
 
@@ -353,7 +335,7 @@ def test_learning_curves_of_several_objectives_are_served(address):
     assert page.count('<g id="axes_') == 2
 
 
-def test_a_table_that_cannot_be_read_is_named_in_place_of_a_page(finished_study, tmp_path):
+def test_a_table_that_cannot_be_read_is_named_in_place_of_a_page(finished_study, served, tmp_path):
     copy = shutil.copytree(finished_study[0], tmp_path / "finished")
     with served(copy) as at:
         (copy / "trials.parquet").write_bytes(b"no table")
