@@ -27,6 +27,7 @@ from results.verdict import judge
 from trainables.checkpoint import CheckpointError
 from trainables.data.photo import SUFFIXES, UnusableImageError, read
 from trainables.hardware import configure
+from trainables.processors import processors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -210,7 +211,7 @@ def main(
         if "tensorflow" not in sys.modules:
             # TensorFlow speaks of itself on stderr, among which a photo that was skipped would go unseen.
             # On processors: a study may have the GPUs.
-            configure(os.cpu_count() or 1, gpu_share=0)
+            configure(processors(), gpu_share=0)
         from trainables.colorizer import Colorizer  # here, so that --help and refusals need no TensorFlow
 
         for result in colorize(Colorizer.load(weights), _photos(images), out):

@@ -15,6 +15,7 @@ import yaml
 
 from search.config import ConfigError
 from trainables import cuda
+from trainables.processors import processors
 
 LOOK_SECONDS = 2.0
 AUTOSCALING_CONFIG = Path("~/ray_bootstrap_config.yaml")
@@ -66,7 +67,7 @@ class Machine:
 def this_machine() -> Machine:
     """Count the processors that this process may use, and the GPUs that CUDA offers it."""
     return Machine(
-        cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cpus=processors(),
         gpus=len(cuda.ask().gpus),
     )
 

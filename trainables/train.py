@@ -5,7 +5,6 @@ after all flags are checked and the pack is built.
 """
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -126,8 +125,9 @@ def _train(run: Run) -> int:
     )
 
     from trainables import hardware
+    from trainables.processors import processors
 
-    gpu = hardware.configure(len(os.sched_getaffinity(0)), 1)
+    gpu = hardware.configure(processors(), 1)
     logging.basicConfig(format="%(message)s")
     logging.getLogger("trainables").setLevel(logging.INFO)
 

@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from trainables.data.sources import DataError, Source, natural, resolve
 from trainables.data.split import PARTS, Part, near_duplicates, split
+from trainables.processors import processors
 
 VERSION = 1
 """Raised when the same data would give another pack: part of the fingerprint."""
@@ -120,7 +121,7 @@ def build_pack(
     batch = _find(path, fingerprint)
     built = batch is None
     if batch is None:
-        batch = _build(source, image_size, seed, fingerprint, workers or _processors())
+        batch = _build(source, image_size, seed, fingerprint, workers or processors())
         _write(batch, path)
     pack = _as_pack(batch, path)
     return PackReport(
@@ -158,10 +159,6 @@ def _check_size(size: int) -> None:
             f"image_size is {size}, but must be a power of two of at least {MIN_IMAGE_SIZE}: "
             f"take {below} or {2 * below}."
         )
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _fingerprint(source: Source, image_size: int, seed: int) -> str:
