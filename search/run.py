@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 
 from search.config import ConfigError, Open, StudyConfig
-from search.signals import interrupting
+from search.signals import INTERRUPTED, interrupting
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         say(errors, "Stopped at once; what a study has recorded is kept.")
-        return ending.status
+        return ending.status or INTERRUPTED
 
 
 def _refuse_empty(arguments: Sequence[str]) -> None:

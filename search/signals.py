@@ -10,6 +10,8 @@ _ASKING = [
 ]
 _FAREWELL = 128
 """What shells add to the number of the signal that ended a process."""
+INTERRUPTED = _FAREWELL + signal.SIGINT
+"""The exit status after Ctrl-C."""
 
 
 class Ending:

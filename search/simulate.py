@@ -26,6 +26,7 @@ from search.config import ConfigError, Open, StudyConfig, flag
 from search.curves import Problem, open_problem
 from search.machine import this_machine
 from search.methods import Method, SchedulerName, SearcherName, labels, make_search, methods
+from search.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from search.stopwatch import MeanCost
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 FULL_TRIALS, ROUNDS = 100, 3
 """Full-length trials that the default worker time pays for: so many, or so many on each worker where that is more."""
 UNLIMITED = 10**9
-INTERRUPTED = 130
 _LEAST = {"workers": 1, "seeds": 1, "trials": 1, "eta": 2, "grace": 1, "startup": 1}
 _WORTH_A_PROCESS = 8
 """Studies that repay the seconds in which a process loads Ray."""

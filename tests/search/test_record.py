@@ -1,6 +1,7 @@
 """What the recorder makes of results and errors, told as Tune tells them."""
 
 import itertools
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +15,7 @@ from search.budget import Budget
 from search.failures import Failures
 from search.live import Lines
 from search.progress import Progress
-from search.record import Recorder
+from search.record import Brake, Recorder
 from trainables.trainable import WornOutError
 
 
@@ -96,3 +97,25 @@ def test_once_a_trial_has_reported_others_may_fail_alike(live):
     live(1, number=9)
     for number in range(4):
         assert not live(error=unbuilt("ValueError: width is 16.0"), number=number).goes_on
+
+
+def test_a_first_signal_ends_the_run_after_the_running_epochs_and_a_second_at_once():
+    brake = Brake(Budget(seconds=None, gpu_seconds=None, gpus=0.0, rows=[]))
+    heard = []
+    with pytest.raises(KeyboardInterrupt), brake.on_interrupt(lambda: heard.append("stopping")):
+        assert not brake.stop_all()
+        signal.raise_signal(signal.SIGTERM)
+        assert (heard, brake.stop_all(), brake.ending.status) == (["stopping"], True, 143)
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_what_tune_takes_for_itself_when_it_starts_is_taken_back():
+    brake = Brake(Budget(seconds=None, gpu_seconds=None, gpus=0.0, rows=[]))
+    before = signal.getsignal(signal.SIGUSR1)
+    with brake.on_interrupt(lambda: None):
+        signal.signal(signal.SIGUSR1, lambda number, frame: None)
+        brake.stop_all()
+        signal.raise_signal(signal.SIGUSR1)
+        assert brake.ending.status == 128 + signal.SIGUSR1
+    assert signal.getsignal(signal.SIGUSR1) == before
