@@ -28,6 +28,7 @@ _MAY_CHANGE = {
     "epochs",
     "time_budget",
     "gpu_hours",
+    "patience",
     "confirm",
     "finalists",
 }

@@ -1,8 +1,14 @@
-"""What a study may cost beside its number of trials: time and GPU-hours, over all its runs."""
+"""What a study may cost beside its number of trials: time, GPU-hours and patience, over all its runs."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
+
+import numpy as np
+from optuna.trial import FrozenTrial, TrialState
+
+from results.pareto import levels
 
 _TIME = "the time budget"
 _GPU_HOURS = "the budget of GPU-hours"
@@ -85,6 +91,25 @@ class Budget:
 
     def _spent(self) -> float:
         return self._clock() - self._start
+
+
+def is_stalled(trials: Sequence[FrozenTrial], patience: int) -> bool:
+    """Whether so many of a search's trials were begun since the last one came to its end that was among the best.
+
+    Among the best is what nothing dominated that had ended before. Until a trial has come to its end, nothing stalls.
+    """
+    ends = [
+        (trial.datetime_complete, trial.values)
+        for trial in trials
+        if trial.state == TrialState.COMPLETE and trial.datetime_complete
+    ]
+    ends.sort(key=itemgetter(0))
+    values = np.array([worth for _, worth in ends])
+    for at, (since, _) in reversed([*enumerate(ends)]):
+        if levels(values[: at + 1])[at] == 0:
+            begun = [trial for trial in trials if trial.datetime_start and trial.datetime_start > since]
+            return len(begun) >= patience
+    return False
 
 
 def busy_seconds(rows: Iterable[Mapping[str, Any]]) -> float:

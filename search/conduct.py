@@ -17,7 +17,7 @@ from ray.tune.experiment import Trial
 from rich.console import Console
 
 from results.store import Role, StudyError, StudyWriter
-from search.budget import Budget
+from search.budget import Budget, is_stalled
 from search.config import seconds_of
 from search.confirmation import Confirmations
 from search.earlier import earlier_trials
@@ -27,7 +27,7 @@ from search.journal import Journal
 from search.live import Display, Lines, Screen, say
 from search.machine import Room, accelerator_resource, cluster
 from search.plan import Plan
-from search.points import Point
+from search.points import Point, point_of
 from search.prior import portfolio
 from search.progress import Progress
 from search.proposals import Proposals
@@ -119,6 +119,9 @@ def conduct(
 
     def shortage(role: Role, running: int) -> str | None:
         if role == "search":
+            searched = (trial for trial in journal.trials() if point_of(trial).role == "search")
+            if config.patience is not None and is_stalled([*searched], config.patience):
+                return f"the patience of {config.patience} trials"
             return budget.shortage(first_rung, running, kept, slots)
         # Nothing can be said of one that was not trained to its end.
         return budget.shortage(plan.epochs, running)

@@ -29,6 +29,7 @@ _BOUNDS = {
     "startup": (1, 1_000_000),
     "confirm": (1, 1_000),
     "finalists": (1, 1_000),
+    "patience": (1, 1_000_000),
     "cpus_per_trial": (1, 10_000),
 }
 """Least and most of whole numbers; above it they are slips, and would take all memory before anything is said."""
@@ -94,6 +95,10 @@ class StudyConfig:
 
     gpu_hours: Open[float] = None
     """GPU-hours after which the study ends, all its runs together. By default any number."""
+
+    patience: Open[int] = None
+    """Trials of the search that are begun after the last one that was among the best when it ended; then the search
+    ends. By default any number."""
 
     objective: tuple[Objective, ...] = ("val_delta_e", "val_swd")
     """One to three metrics to minimise: closeness to each photo (val_delta_e), realism (val_swd, val_kid). With

@@ -15,7 +15,7 @@ from results.ranking import Ranked, rank
 from results.store import PARAMS, read_epochs, read_resamples, read_trials
 from results.verdict import FEWEST_PHOTOS, FEWEST_SEEDS, Verdict, judge
 from search.admission import free_bytes, resume_command, study_folder
-from search.config import StudyConfig
+from search.config import StudyConfig, seconds_of
 from search.live import describe, duration, say
 from search.machine import joins_cluster
 from search.packing import Packing
@@ -333,10 +333,11 @@ def _twice(config: StudyConfig) -> str:
     """Flags that double the budgets of a study."""
     flags = ""
     if config.time_budget is not None:
-        budget = config.time_budget.strip()
-        flags += f" --time-budget {2 * float(budget[:-1]):g}{budget[-1]}"
+        flags += f" --time-budget {2 * seconds_of(config.time_budget) / 60:g}m"
     if config.gpu_hours is not None:
         flags += f" --gpu-hours {2 * config.gpu_hours:g}"
+    if config.patience is not None:
+        flags += f" --patience {2 * config.patience}"
     return flags
 
 

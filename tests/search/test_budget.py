@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from optuna.trial import TrialState, create_trial
 
-from search.budget import Budget, busy_seconds
+from search.budget import Budget, busy_seconds, is_stalled
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -97,3 +98,30 @@ def test_earlier_runs_count_but_not_the_time_between(clock):
     assert resumed.used_up is None
     clock.now += 6
     assert resumed.used_up == "the time budget"
+
+
+def trial(begun, ended=None, *values):
+    """A trial of the search, by the minutes in which it was begun and came to its end."""
+    state = TrialState.RUNNING if ended is None else TrialState.COMPLETE if values else TrialState.PRUNED
+    made = create_trial(state=state, values=values or None)
+    made.datetime_start = NOON + timedelta(minutes=begun)
+    made.datetime_complete = None if ended is None else NOON + timedelta(minutes=ended)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("trials", "stalled"),
+    [
+        ([], False),
+        ([trial(at) for at in range(5)], False),  # none has come to its end yet
+        ([trial(0, 1, 3.0), trial(2), trial(3)], True),
+        ([trial(0, 1, 3.0), trial(2), trial(0.5)], False),  # one was begun before
+        ([trial(0, 1, 3.0), trial(2, 3), trial(3, 4)], True),  # that they were stopped early makes no odds
+        ([trial(0, 1, 3.0), trial(2, 5, 2.0), trial(3), trial(6)], False),
+        ([trial(0, 1, 3.0), trial(2, 5, 4.0), trial(3), trial(6)], True),
+        ([trial(0, 1, 3.0, 1.0), trial(2, 5, 4.0, 0.5), trial(3), trial(6)], False),  # another trade-off
+        ([trial(2, 5, 4.0), trial(0, 9, 3.0), trial(6), trial(7)], False),  # in the order in which they ended
+    ],
+)
+def test_a_search_stalls_when_so_many_trials_were_begun_since_one_was_among_the_best(trials, stalled):
+    assert is_stalled(trials, 2) == stalled

@@ -99,7 +99,7 @@ def said(tmp_path):
                 }
             ),
         )
-        finish = SimpleNamespace(interrupted=used_up is not None, used_up=used_up, seconds=140.0)
+        finish = SimpleNamespace(status=0, used_up=used_up, seconds=140.0)
         console = Console(file=io.StringIO(), width=100)
         print_end(
             console,
@@ -240,7 +240,7 @@ def test_with_one_objective_baselines_stand_among_the_trials_and_nothing_is_a_fr
 
 
 def test_a_budget_that_is_used_up_is_named_with_how_to_go_on(said):
-    lines = said(used_up="the budget of GPU-hours", gpu_hours=1.5, time_budget="90m")
+    lines = said(used_up="the budget of GPU-hours", gpu_hours=1.5, time_budget="1h30m")
     assert "The budget of GPU-hours is used up; everything so far is kept." in lines
     assert "  python -m search.run --resume birds --time-budget 180m --gpu-hours 3" in lines
     # Only a study that has come to its end is confirmed.
