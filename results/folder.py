@@ -36,6 +36,11 @@ class StudyFolder:
         return self.path / "optuna.journal"
 
     @property
+    def enqueued(self) -> Path:
+        """What was to be tried before anything was proposed, as it was when the study began."""
+        return self.path / "enqueued.json"
+
+    @property
     def trials(self) -> Path:
         """The table of trials."""
         return self.path / "trials.parquet"

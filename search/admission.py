@@ -139,7 +139,9 @@ def recorded_config(name: str, storage: Path) -> StudyConfig:
             f"--resume is {name}, but the study.json there is of the study {recorded.name}: rename the folder to"
             " that."
         )
-    return replace(recorded, storage=storage)
+    # What was enqueued is the study's own since it began.
+    enqueue = folder.enqueued if folder.enqueued.is_file() else recorded.enqueue
+    return replace(recorded, storage=storage, enqueue=enqueue)
 
 
 def _of_today(recorded: StudyConfig, folder: StudyFolder) -> StudyConfig:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from results.gallery import write_gallery
-from results.store import StudyError, StudyFolder, StudyWriter, read_config
+from results.store import StudyError, StudyFolder, StudyWriter, read_config, write_file
 from search.admission import study_folder
 from search.baselines import Baselines, BaselineTask
 from search.config import ConfigError, StudyConfig
@@ -197,6 +197,8 @@ def _run(plan: Plan, ground: _Ground, writer: StudyWriter, console: Console) -> 
     record = record_of(
         plan, ground.report, ground.pretrained, ground.precision, ground.packing, ground.dashboard
     )
+    if config.enqueue is not None and not folder.enqueued.exists():
+        write_file(folder, folder.enqueued, config.enqueue.read_bytes())
     writer.write_config(record)
     baselines = (
         None if record["baselines"] else BaselineTask(ground.files.pack, config.seed, ground.files.encoder)

@@ -54,6 +54,16 @@ def test_a_study_goes_on_with_more_trials_and_with_other_confirmations(record, m
     assert extended(recorded, replace(recorded, **more)) == replace(recorded, **more)
 
 
+def test_what_was_enqueued_is_the_studys_own_once_it_began(record, tmp_path):
+    points = tmp_path / "points.json"
+    points.write_text("[]")
+    assert record([], enqueue=points).enqueue == points
+    own = tmp_path / "birds" / "enqueued.json"
+    own.write_text("[]")
+    points.unlink()
+    assert recorded_config("birds", tmp_path).enqueue == own
+
+
 def test_the_reference_points_of_a_study_are_those_that_it_began_with(record):
     recorded = record(["COMPLETE"])
     with pytest.raises(

@@ -169,6 +169,9 @@ def test_a_study_learns_from_an_earlier_one_and_tries_what_is_enqueued_first(
     # Two of the three reference points have these networks, and come before it.
     assert [row["role"] for row in rows] == ["reference", "reference", "search", "search"]
     assert rows[2]["params.dropout"] == 0.33
+    points.unlink()
+    again = run_search("--resume", "warm")
+    assert again.returncode == 0, again.stdout + again.stderr
 
 
 def test_a_running_study_is_not_started_again(start_search, run_search, storage, wait_for):
