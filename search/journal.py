@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from results.store import StudyError, writing
-from search.mending import DamagedJournalError, ends_whole, load, mend
+from search.mending import DamagedJournalError, is_sound, load, mend
 from search.outcome import EPOCH, epochs_of, outcome
 from trainables.best import Values
 
@@ -53,7 +53,7 @@ class Journal:
         with self._writing():
             # There is one writer, so a lock that a killed one left holds nobody.
             path.with_name(path.name + ".lock").unlink(missing_ok=True)
-            if not ends_whole(path):
+            if not is_sound(path):
                 self.loss = mend(path)
             try:
                 self._open()

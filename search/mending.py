@@ -31,15 +31,24 @@ def load(path: Path) -> JournalStorage:
     Raises
     ------
     DamagedJournalError
-        A line cannot be read. One that a crash cut short at the very end is passed over: see `ends_whole`.
+        A line cannot be read. One that a crash cut short at the very end is passed over: see `is_sound`.
     """
     return _read(JournalFileBackend(str(path)))
 
 
-def ends_whole(path: Path) -> bool:
-    """Whether the last line is whole, so that another may be written after it."""
+def is_sound(path: Path) -> bool:
+    """Whether the last line is whole, so that another may be written after it, and the first comes once.
+
+    The first makes the study, with a mark of the process that did: where it comes again, a copy was written behind.
+    """
     with suppress(FileNotFoundError), path.open("rb") as file:
-        return all(map(_is_whole, deque(file, maxlen=1)))
+        first = file.readline()
+        last = deque([first], maxlen=1)
+        for line in file:
+            if line == first:
+                return False
+            last.append(line)
+        return all(_is_whole(line) for line in last if line)
     return True
 
 
@@ -51,6 +60,8 @@ def mend(path: Path) -> str:
     content = path.read_bytes()
     lines = content.splitlines(keepends=True)
     whole = next((place for place, line in enumerate(lines) if not _is_whole(line)), len(lines))
+    if lines and lines[0] in lines[1:whole]:
+        whole = lines.index(lines[0], 1)
     if not _can_be_read(lines[:whole]):
         whole = bisect_left(range(whole), True, key=lambda count: not _can_be_read(lines[: count + 1]))
     if whole == len(lines):

@@ -12,7 +12,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from results.store import PARAMS, StudyWriter, read_epochs, read_trials
+from results.store import PARAMS, StudyError, StudyWriter, read_epochs, read_trials
 from search.journal import REASON, Journal
 from search.outcome import epochs_of
 from search.points import Point, confirmation, point_of
@@ -23,6 +23,9 @@ from spaces import Space, Value, distributions_of
 from trainables.best import values_of
 
 Row = dict[str, Any]
+MOST_LOST = 1_000
+"""Trials of which neither the journal nor a table knows anything, while others after them are known: a crash loses
+few, and a number beyond is none that a study gave."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,14 @@ def _recover(
     """Enter in the journal again what a damage took of it and the tables still hold."""
     table = {row["trial"]: row for row in read_trials(writer.folder).to_pylist()}
     recovered, lost = [], []
-    for number in range(len(journal.trials()), max([*rows, *table], default=-1) + 1):
+    begun, highest = len(journal.trials()), max([*rows, *table], default=-1)
+    if highest >= begun + len({*rows, *table}) + MOST_LOST:
+        raise StudyError(
+            f"{writer.folder.path}: the tables tell of a trial {highest}, but {begun} were begun by the journal and"
+            f" {len({*rows, *table})} are in the tables: restore {writer.folder.trials.name} and"
+            f" {writer.folder.epochs.name} from a copy."
+        )
+    for number in range(begun, highest + 1):
         row = table.get(number)
         if row is None:
             # Its number stays taken: what it left must never be taken for another trial's.

@@ -70,6 +70,16 @@ def test_garbage_at_the_end_is_cut_off(path):
     assert mend(path) == ""
 
 
+def test_a_copy_behind_the_journal_is_cut_off(path):
+    before = Journal(path, "birds", ("val_swd",)).trials()
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole)
+    journal = Journal(path, "birds", ("val_swd",))
+    assert f"its last {len(whole)} bytes are lost" in journal.loss
+    assert journal.trials() == before
+    assert path.read_bytes() == whole
+
+
 @pytest.mark.parametrize(
     ("written", "instead"),
     [

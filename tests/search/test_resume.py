@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from optuna.trial import TrialState
 
-from results.store import StudyFolder, StudyWriter, read_trials
+from results.store import StudyError, StudyFolder, StudyWriter, read_trials
 from search.journal import Journal
 from search.outcome import epochs_of
 from search.points import Point, confirmation, point_of
@@ -343,6 +343,14 @@ def test_a_trial_is_judged_by_what_the_journal_knows_of_others_whose_epochs_are_
         study.folder.epoch(number, 1).unlink()
         study.folder.epoch(number, 2).unlink()
     assert numbers(study.take_up()) == [0, 1]
+
+
+def test_a_number_that_no_study_gave_begins_no_trials(study):
+    study.begin()
+    study.trial_row(2_000_000, "RUNNING")
+    with pytest.raises(StudyError, match="the tables tell of a trial 2000000, but 1 were begun"):
+        study.take_up()
+    assert study.states == ["RUNNING"]
 
 
 def test_what_nothing_knows_the_parameters_of_never_becomes_another_trials(study):
