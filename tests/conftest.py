@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import warnings
+from html import unescape
 from pathlib import Path
 
 import nbformat
@@ -153,7 +154,7 @@ def run_search(start_search):
 
 @pytest.fixture
 def run_notebook(monkeypatch):
-    """Execute the results notebook over studies and give everything it shows, `[picture]` for a picture."""
+    """Execute the results notebook over studies and give all that it shows, as read: `[picture]` for a picture."""
 
     def run(*studies):
         monkeypatch.setenv("COLORIZATION_STUDIES", os.pathsep.join(map(str, studies)))
@@ -165,7 +166,9 @@ def run_notebook(monkeypatch):
         for cell in notebook.cells:
             for output in cell.get("outputs", []):
                 assert output.output_type == "display_data", output
-                shown.append("[picture]" if "image/png" in output.data else output.data["text/markdown"])
+                shown.append(
+                    "[picture]" if "image/png" in output.data else unescape(output.data["text/markdown"])
+                )
         return "\n".join(shown)
 
     return run

@@ -1,3 +1,7 @@
+import html
+import json
+import os
+
 import nbformat
 
 from tests.conftest import NOTEBOOK
@@ -28,3 +32,21 @@ def test_the_notebook_shows_the_verdict_of_a_confirmed_study(run_notebook, confi
     )
     assert "| test split | CIEDE2000 |" in shown
     assert shown.count("[picture]") == 9
+
+
+def test_what_others_wrote_is_shown_and_fetches_nothing(run_notebook, make_study, monkeypatch):
+    strange = "![robin](https://example.org/robin.png) <b>"
+    studies = [make_study(name) for name in ("garden", "reeds")]
+    for study, name in zip(studies, ("garden", strange), strict=True):
+        record = json.loads(study.config.read_text())
+        study.config.write_text(json.dumps(record | {"name": name}))
+    monkeypatch.setattr("tests.conftest.unescape", lambda text: text)
+    shown = run_notebook(*(study.path for study in studies))
+    assert "](" not in shown
+    assert "<" not in shown
+    assert html.unescape(shown).count(strange) > 1
+
+
+def test_relative_paths_are_meant_from_where_jupyter_was_started(run_notebook, make_study):
+    shown = run_notebook(os.path.relpath(make_study("garden", "pix2pix").path, NOTEBOOK.parents[1]))
+    assert "| garden | pix2pix | drawn birds | 9 |" in shown
