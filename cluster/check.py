@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-import yaml
 
+from cluster.documents import DocumentError, read_documents
 from cluster.finding import Finding
 from cluster.kuberay import is_kuberay, kuberay_findings
 from cluster.launcher import launcher_findings
@@ -44,15 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def examine(path: Path) -> list[Finding]:
     """Check one file of either kind."""
     try:
-        documents = [
-            document
-            for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
-            if document is not None
-        ]
-    except OSError as error:
-        return [Finding("the file", f"cannot be read: {error.strerror}.")]
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        return [Finding("the file", f"is not YAML: {error}")]
+        documents = read_documents(path)
+    except DocumentError as error:
+        return [Finding("the file", str(error))]
     mappings = [document for document in documents if isinstance(document, dict)]
     if mappings and len(mappings) == len(documents):
         if is_kuberay(mappings):

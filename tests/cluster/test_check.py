@@ -1,10 +1,12 @@
 """Each rule of `python -m cluster.check`, seen on a good file of ours in which one thing is broken."""
 
 import json
+import os
 import re
 import subprocess
 import sys
 from importlib.metadata import requires
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -437,3 +439,37 @@ def test_the_commands_exit_status_tells_of_findings(tmp_path):
     assert run.returncode == 2
     assert run.stderr.count("\n") == 1
     assert run.stdout == ""
+
+
+LAUGHS = "a: &a [x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdefghi")
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (LAUGHS, "stands for more than 20000 values or 50 levels, as of line 5"),
+        ("a: &a [*a]", "has an alias in line 1 that holds itself"),
+        ("[" * 5000, "stands for more than 20000 values or 50 levels"),
+        ("provider: {type: !!int abc}", "holds a value that is none of its kind"),
+        ("provider: {type: 2026-13-01}", "holds a value that is none of its kind"),
+        ("provider: {type: 1" + "0" * 5000 + "}", "holds a value that is none of its kind"),
+        ("provider: {type: *nothing}", "is not YAML"),
+        ("provider: [", "is not YAML"),
+        ("a: x\n" * 300_000, "has more than 1048576 bytes"),
+    ],
+    ids=["laughs", "itself", "deep", "integer", "month", "digits", "alias", "open", "large"],
+)
+def test_what_is_no_description_of_a_cluster_is_told_in_one_finding(tmp_path, capsys, content, said):
+    file = tmp_path / "odd.yaml"
+    file.write_text(content)
+    assert main([str(file)]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"{file}: the file {said}")
+
+
+def test_only_files_are_read(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    assert main([str(tmp_path / "pipe.yaml")]) == 2
+    assert "the file is no file" in capsys.readouterr().err
