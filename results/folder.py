@@ -114,13 +114,17 @@ def open_study(path: str | Path) -> StudyFolder:
     Raises
     ------
     StudyError
-        Where the folder is missing, is no study, or was written by another version of the schema.
+        Where the folder is missing, is no study, cannot be looked into, or was written by another version of the
+        schema.
     """
     folder = StudyFolder(Path(path))
-    if not folder.path.exists():
-        raise StudyError(f"{folder.path} does not exist: {_studies_in(folder.path.parent)}")
-    if not folder.config.is_file():
-        raise StudyError(f"{folder.path} is no study, it has no study.json: {_studies_in(folder.path)}")
+    try:
+        if not folder.path.exists():
+            raise StudyError(f"{folder.path} does not exist: {_studies_in(folder.path.parent)}")
+        if not folder.config.is_file():
+            raise StudyError(f"{folder.path} is no study, it has no study.json: {_studies_in(folder.path)}")
+    except OSError as error:
+        raise StudyError(f"{folder.path} cannot be looked into ({error.strerror}): name another.") from None
     read_config(folder)
     return folder
 
@@ -149,6 +153,8 @@ def read_config(study: str | Path | StudyFolder) -> dict[str, Any]:
         config = json.loads(folder.config.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StudyError(f"{folder.path} is no study, it has no study.json: start one there first.") from None
+    except OSError as error:
+        raise StudyError(unreadable(folder.config, error)) from None
     except ValueError as error:
         raise StudyError(f"{folder.config} is not JSON ({error}): restore it from a copy.") from None
     if not isinstance(config, dict):
@@ -158,6 +164,11 @@ def read_config(study: str | Path | StudyFolder) -> dict[str, Any]:
     if wrong is not None:
         raise StudyError(f"{folder.config}: {wrong.json_path}: {wrong.message}. Restore it from a copy.")
     return config
+
+
+def unreadable(file: Path, error: OSError) -> str:
+    """What to say of a file that the system does not let one read."""
+    return f"{file} cannot be read ({error.strerror}): see that this account may read it."
 
 
 def check_version(file: Path, version: object) -> None:

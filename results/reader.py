@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from results.folder import StudyError, StudyFolder, check_version, open_study
+from results.folder import StudyError, StudyFolder, check_version, open_study, unreadable
 from results.schema import EPOCHS, RESAMPLES, TRIALS
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def read_table(file: Path, schema: pa.Schema) -> pa.Table | None:
         except OSError as error:
             # On NFS a file that was replaced between opening and reading is stale: open the new one.
             if error.errno != errno.ESTALE:
-                raise
+                raise StudyError(unreadable(file, error)) from None
     try:
         # Most files hold one row: threads would cost more than they bring.
         table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)

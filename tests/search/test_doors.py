@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from results.store import StudyFolder
+from results.store import StudyFolder, StudyWriter
 from search.run import main
 
 LONG = "a" * 300
@@ -104,6 +104,45 @@ def test_a_damaged_study_to_learn_from_is_found_by_a_dry_run(write_table, capsys
     status = main(["cnn", "--dry-run", "--storage", "studies", "--warm-start", str(study.path)])
     assert status == 2
     assert "--warm-start is" in capsys.readouterr().err
+
+
+READERS = """
+import os, sys
+from results.gallery import write_gallery
+from results.store import StudyError, open_study, read_epochs, read_trials
+from search.curves import open_problem
+from search.run import main
+assert main(["cnn", "--dry-run"]) == 0
+write_gallery(sys.argv[1])
+open_problem(sys.argv[1])
+os.chmod(sys.argv[2], 0)
+os.setuid(65534)
+for read in (open_study, read_trials, read_epochs, write_gallery, open_problem):
+    try:
+        read(sys.argv[1])
+    except StudyError as error:
+        print("REFUSED", error)
+storage, _, name = sys.argv[1].rpartition("/")
+print("STATUS", main(["--resume", name, "--storage", storage]))
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs the right to become another user (root)")
+@pytest.mark.parametrize("closed", ["study.json", "trials.parquet", "epochs/all.parquet", "."])
+def test_a_study_that_one_may_not_read_is_told_as_such(write_table, tmp_path, closed):
+    study = write_table([({"dropout": 0.04 * at}, "COMPLETE", [5, 4, 3, 2 + at]) for at in range(9)])
+    StudyWriter(study).compact()
+    for path in (study, *study.parents[:3], *study.rglob("*")):
+        path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+    run = subprocess.run(
+        [sys.executable, "-c", READERS, study, study / closed], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    said = [line for line in run.stdout.splitlines() if line.startswith("REFUSED")]
+    assert said
+    assert all("Permission denied" in line and str(study) in line for line in said)
+    assert "STATUS 2" in run.stdout
+    assert "Traceback" not in run.stderr
 
 
 AS_ANOTHER_USER = """
