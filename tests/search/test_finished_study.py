@@ -31,6 +31,19 @@ from trainables.data.nearby import SharedFile, digest
 from trainables.hardware import device_name, processor_flags, suitable_precisions
 
 PAIR = ("val_delta_e", "val_swd")
+SAME_NETWORKS = [
+    f"--set={name}"
+    for name in (
+        "depth=5",
+        "unfrozen_layers=20",
+        "normalisation=batch",
+        "upsampling=transposed",
+        "head=rgb",
+        "warm_up_epochs=0",
+        "ema_decay=0",
+    )
+]
+"""Those of the reference points: what takes the time otherwise is building others."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +52,17 @@ def finished_study(run_search, storage):
 
     Six trials of at most three epochs beside two reference points, these and the finalists confirmed on one seed.
     """
-    size = ("--trials", "6", "--epochs", "3", "--precision", "auto", "--encoder-weights", "none")
+    size = (
+        "--trials",
+        "6",
+        "--epochs",
+        "3",
+        "--precision",
+        "auto",
+        "--encoder-weights",
+        "none",
+        *SAME_NETWORKS,
+    )
     beside = ("--references", "lambda-100", "mobilenetv2", "--confirm", "1")
     run = run_search("pix2pix", "--name", "finished", *size, *beside)
     assert run.returncode == 0, run.stdout + run.stderr
