@@ -4,7 +4,7 @@ import math
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -204,6 +204,9 @@ class Recorder(TrialProgressCallback):
 def clean_up(folder: StudyFolder, number: int, *, stopped: bool) -> None:
     """Delete what an ended trial needs no more: if stopped its weights, else its state before the last."""
     if stopped:
+        # First, so that a process which still writes a state sees that it is not wanted any more.
+        with suppress(OSError):
+            folder.owner(number).unlink()
         shutil.rmtree(folder.checkpoint(number), ignore_errors=True)
     else:
         # It was for going on after damage, which a finished trial does not.

@@ -6,6 +6,7 @@ the process which runs the search can name this class without loading it.
 
 import math
 import re
+import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -221,17 +222,22 @@ class Trial(tune.Trainable):
         """
         from trainables import checkpoint
 
-        trial, size = self._trial, self._loop.state_size
+        trial, name, size = self._trial, self._name, self._loop.state_size
         weights, state = self._weights, self._loop.state({"result": result, "values": [*self._values]})
 
         def write() -> None:
             best, last, previous = (Path(file) for file in (trial.best, trial.last, trial.previous))
+            if _owner(trial) != name:
+                return
             with self._pace.writing(size):
                 if weights is not None:
                     checkpoint.save(best, *weights)
                 if last.exists():
                     last.replace(previous)
                 checkpoint.save(last, *state)
+            if _owner(trial) is None:
+                # It was stopped meanwhile, and its folder deleted.
+                shutil.rmtree(last.parent, ignore_errors=True)
 
         self._background.begin(write)
         self._weights = None
@@ -289,11 +295,7 @@ class Trial(tune.Trainable):
 
     def _check_owner(self) -> None:
         """Write no more when the trial goes on in another process: this machine may only have been cut off."""
-        try:
-            name = Path(self._trial.owner).read_text(encoding="utf-8")
-        except FileNotFoundError:  # it went on, and was stopped
-            name = ""
-        if name != self._name:
+        if _owner(self._trial) != self._name:
             raise RuntimeError("the trial goes on in another process")
 
     def _save_strip(self) -> None:
@@ -301,6 +303,14 @@ class Trial(tune.Trainable):
 
         sheet = strip(self._loop.pictures(self._photos), self._pack.images[self._photos])
         save_strip(sheet, Path(self._trial.samples) / f"epoch-{self._loop.epoch:03d}.png")
+
+
+def _owner(trial: TrialConfig) -> str | None:
+    """Which process trains the trial; none where it has been stopped."""
+    try:
+        return Path(trial.owner).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
 
 
 @contextmanager

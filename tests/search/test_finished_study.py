@@ -262,7 +262,7 @@ def test_a_name_that_is_taken_is_refused_with_how_to_resume(finished_study, run_
     ("arguments", "message"),
     [
         (("cnn",), "--model is cnn now, but pix2pix in the study finished"),
-        (("--set", "dropout=0.1"), "--set is width=16 dropout=0.1 now, but width=16 in the study finished"),
+        (("--set", "dropout=0.1"), "ema_decay=0 width=16 in the study finished: leave it out"),
         (("--data", "other birds"), "--data is other birds now, but"),
         (
             ("--objective", "val_swd"),

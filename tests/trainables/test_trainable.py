@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -229,6 +230,16 @@ def test_a_large_state_of_a_paused_trial_is_there_when_the_next_trial_has_begun(
     worker.train(0, other)
     assert load(tmp_path / "paused" / "last.safetensors")[1]["epoch"] == 1
     assert curve(worker.train(3, paused)) == curve(whole)
+
+
+def test_a_trial_that_is_stopped_while_its_large_state_is_written_leaves_none(pack, tmp_path, new_worker):
+    config = settings(tmp_path / "stopped", pack) | {"rungs": [1]}
+    worker = new_worker(LARGE + SLOW_DISK)
+    worker.train(1, config)
+    (tmp_path / "stopped" / "owner").unlink()
+    shutil.rmtree(tmp_path / "stopped")
+    worker.end()
+    assert not (tmp_path / "stopped").exists()
 
 
 def test_a_full_disk_fails_the_trial_that_waits_for_its_state_and_is_told_of_one_that_is_paused(
