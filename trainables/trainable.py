@@ -229,14 +229,18 @@ class Trial(tune.Trainable):
             best, last, previous = (Path(file) for file in (trial.best, trial.last, trial.previous))
             if _owner(trial) != name:
                 return
-            with self._pace.writing(size):
-                if weights is not None:
-                    checkpoint.save(best, *weights)
-                if last.exists():
-                    last.replace(previous)
-                checkpoint.save(last, *state)
+            try:
+                with self._pace.writing(size):
+                    if weights is not None:
+                        checkpoint.save(best, *weights)
+                    if last.exists():
+                        last.replace(previous)
+                    checkpoint.save(last, *state)
+            except OSError:
+                if _owner(trial) is not None:
+                    raise
             if _owner(trial) is None:
-                # It was stopped meanwhile, and its folder deleted.
+                # It was stopped meanwhile, and its folder deleted: nobody wants the state.
                 shutil.rmtree(last.parent, ignore_errors=True)
 
         self._background.begin(write)
