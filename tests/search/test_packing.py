@@ -97,6 +97,7 @@ from search.config import StudyConfig
 from search.machine import cluster
 from search.packing import measure_packing
 from search.plan import make_plan
+from search.precision import Precision
 from trainables.cuda import Gpu
 from trainables.data.nearby import SharedFile, digest
 
@@ -104,7 +105,8 @@ ray.init(num_cpus=4, num_gpus=2, include_dashboard=False, log_to_driver=False)
 config = StudyConfig(model="cnn", name="x", gpus_per_trial="auto", settings=("width=16",), image_size=32)
 plan = make_plan(config, cluster(), ("unet",))
 pack = SharedFile(sys.argv[1], digest(Path(sys.argv[1])), "")
-packing = measure_packing(plan, [Gpu(*one) for one in json.loads(sys.argv[2])], pack, None, None, "float32")
+gpus = [Gpu(*one) for one in json.loads(sys.argv[2])]
+packing = measure_packing(plan, gpus, pack, None, None, Precision("float32", {}))
 print(json.dumps([packing.share, packing.note]))
 """
 
