@@ -137,7 +137,11 @@ def open_problem(name: str, objectives: tuple[str, ...] = ()) -> Problem:
     from search.recorded import Recorded
     from search.tables import read_table
 
-    if Path(name).is_dir():
+    try:
+        is_folder = Path(name).is_dir()
+    except OSError as error:
+        raise ConfigError(f"the table is {name}, which cannot be looked up ({error.strerror}).") from None
+    if is_folder:
         return Recorded(read_table(Path(name), objectives))
     if name not in FUNCTIONS:
         raise ConfigError(

@@ -12,6 +12,14 @@ from search.run import main
 LONG = "a" * 300
 
 
+def open_to_all(*paths):
+    """Let every user read these files and folders, pytest's own among them."""
+    for path in paths:
+        readable = 0o055 if path.is_dir() else 0o044
+        if path.stat().st_mode & readable != readable:
+            path.chmod(path.stat().st_mode | readable)
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder to type relative paths in, with odd things in it."""
@@ -132,8 +140,7 @@ print("STATUS", main(["--resume", name, "--storage", storage]))
 def test_a_study_that_one_may_not_read_is_told_as_such(write_table, tmp_path, closed):
     study = write_table([({"dropout": 0.04 * at}, "COMPLETE", [5, 4, 3, 2 + at]) for at in range(9)])
     StudyWriter(study).compact()
-    for path in (study, *study.parents[:3], *study.rglob("*")):
-        path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+    open_to_all(study, *study.parents, *study.rglob("*"))
     run = subprocess.run(
         [sys.executable, "-c", READERS, study, study / closed], capture_output=True, text=True, check=False
     )
@@ -161,8 +168,7 @@ print("---", statuses)
 def test_a_folder_that_one_may_not_enter_is_refused_in_one_line(place):
     (place / "closed").mkdir(mode=0o700)
     (place / "closed" / "birds").mkdir()
-    for folder in (place, *place.parents[:3]):
-        folder.chmod(folder.stat().st_mode | 0o055)
+    open_to_all(place, *place.parents)
     flags = ["--data", "--storage", "--enqueue", "--warm-start", "--encoder-weights"]
     run = subprocess.run(
         [sys.executable, "-c", AS_ANOTHER_USER, *flags], capture_output=True, text=True, check=False
