@@ -119,9 +119,10 @@ def conduct(
 
     def shortage(role: Role, running: int) -> str | None:
         if role == "search":
-            searched = (trial for trial in journal.trials() if point_of(trial).role == "search")
-            if config.patience is not None and is_stalled([*searched], config.patience):
-                return f"the patience of {config.patience} trials"
+            if config.patience is not None:
+                searched = [trial for trial in journal.trials() if point_of(trial).role == "search"]
+                if is_stalled(searched, config.patience):
+                    return f"the patience of {config.patience} trials"
             return budget.shortage(first_rung, running, kept, slots)
         # Nothing can be said of one that was not trained to its end.
         return budget.shortage(plan.epochs, running)

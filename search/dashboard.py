@@ -102,10 +102,9 @@ def _answer_with(pages: Application, folder: StudyFolder) -> Application:
     }
 
     def answer(environ: dict[str, Any], respond: Callable[..., Any]) -> Iterable[bytes]:
-        own = _OURS if environ["PATH_INFO"] in ours else None
+        policy = f"{_OURS}; {_UNFRAMED}" if environ["PATH_INFO"] in ours else _UNFRAMED
 
         def start_response(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            policy = "; ".join(part for part in (own, _UNFRAMED) if part)
             return respond(status, [*headers, ("Content-Security-Policy", policy)], *error)
 
         body = _answer(environ, start_response)

@@ -29,11 +29,10 @@ class StudyLock:
 
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
-        self._file = _locked(path, name)
-        while not _is_at(path, self._file):
+        while not _is_at(path, file := _locked(path, name)):
             # Its holder removed it at that moment.
-            self._file.close()
-            self._file = _locked(path, name)
+            file.close()
+        self._file = file
         owner = {
             "pid": os.getpid(),
             "host": platform.node(),

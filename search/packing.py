@@ -213,8 +213,9 @@ def _largest(measuring: _Measuring, points: Sequence[dict[str, Value]]) -> tuple
     finally:
         ray.kill(trial)
     peaks = [one.peak_mb for one in taken]
-    at = peaks.index(max(peaks))
-    return points[at], replace(taken[at], beside_mb=taken[-1].beside_mb, host_mb=taken[-1].host_mb)
+    peak = max(peaks)
+    # What else a process takes only grows.
+    return points[peaks.index(peak)], replace(taken[-1], peak_mb=peak)
 
 
 def _together(measuring: _Measuring, point: dict[str, Value], count: int, beside_mb: float) -> float:

@@ -23,7 +23,7 @@ from spaces import Space, Value, distributions_of
 from trainables.best import values_of
 
 Row = dict[str, Any]
-MOST_LOST = 1_000
+MOST_UNKNOWN = 1_000
 """Trials of which neither the journal nor a table knows anything, while others after them are known: a crash loses
 few, and a number beyond is none that a study gave."""
 
@@ -116,11 +116,12 @@ def _recover(
     """Enter in the journal again what a damage took of it and the tables still hold."""
     table = {row["trial"]: row for row in read_trials(writer.folder).to_pylist()}
     recovered, lost = [], []
-    begun, highest = len(journal.trials()), max([*rows, *table], default=-1)
-    if highest >= begun + len({*rows, *table}) + MOST_LOST:
+    begun, told = len(journal.trials()), {*rows, *table}
+    highest = max(told, default=-1)
+    if highest >= begun + len(told) + MOST_UNKNOWN:
         raise StudyError(
             f"{writer.folder.path}: the tables tell of a trial {highest}, but {begun} were begun by the journal and"
-            f" {len({*rows, *table})} are in the tables: restore {writer.folder.trials.name} and"
+            f" {len(told)} are in the tables: restore {writer.folder.trials.name} and"
             f" {writer.folder.epochs.name} from a copy."
         )
     for number in range(begun, highest + 1):

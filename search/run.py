@@ -58,9 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refuse_empty(arguments: Sequence[str]) -> None:
     """Refuse what a shell makes of a variable that is not set, which would pass for the default."""
     for before, argument in pairwise(("the model", *arguments)):
-        setting = argument[:-1] if argument.startswith("--") and argument.endswith("=") else before
-        if not argument or setting != before:
-            raise ConfigError(f"{setting} is '', but must not be empty: give it a value, or leave it out.")
+        if not argument:
+            empty = before
+        elif argument.startswith("--") and argument.endswith("="):
+            empty = argument[:-1]
+        else:
+            continue
+        raise ConfigError(f"{empty} is '', but must not be empty: give it a value, or leave it out.")
 
 
 def _parse(arguments: Sequence[str] | None, recorded: StudyConfig | None = None) -> Command:
@@ -96,7 +100,7 @@ def _run(command: Command, console: Console, arguments: Sequence[str] | None) ->
     outcome = run(config, console, announce=lambda *facts: print_beginning(console, *facts))
     print_end(console, outcome)
     states = read_trials(outcome.folder)["state"].to_pylist()
-    return outcome.end.status or int(bool(states) and set(states) == {"FAIL"})
+    return outcome.end.status or int(set(states) == {"FAIL"})
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import BaseTrial
 
 Value = bool | int | float | str
-Choice = Value | None
 Distribution = FloatDistribution | IntDistribution | CategoricalDistribution
 
 
@@ -162,7 +161,7 @@ def _narrowed(text: str, distribution: Distribution) -> Distribution | None:
     return IntDistribution(int(low), int(high), log=log)
 
 
-def _choice(text: str, distribution: CategoricalDistribution) -> Choice:
+def _choice(text: str, distribution: CategoricalDistribution) -> Value | None:
     """The choice that is written `text`, or None."""
     for choice in distribution.choices:
         if text.lower() == str(choice).lower() or _same_number(text, choice):

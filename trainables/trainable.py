@@ -63,9 +63,9 @@ class TrialConfig:
     `last`, `previous`, `best` and `samples` are the files of the training state, of the one written before it and of
     the inference weights, and the folder of the picture strips. `rungs` are the epochs after which the trial may be
     paused: then the state is written and a strip made, as after the last epoch, and a strip after each epoch that is
-    the best so far. `gpu_share` is 0 to 1, of one GPU; a fraction caps its memory at that share, less
-    the MiB that the process takes beside what TensorFlow allocates. `owner` is a file in
-    the folder of `last` that names the process which trains the trial.
+    the best so far. `gpu_share` is 0 to 1, of one GPU; a fraction caps its memory at that share, less the MiB that
+    the process takes beside what TensorFlow allocates. `owner` is a file in the folder of `last` that names the
+    process which trains the trial.
     """
 
     number: int

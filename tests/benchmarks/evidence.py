@@ -18,6 +18,7 @@ end, when a study tries a table's own configurations, each once, in random order
 
 import argparse
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from rich.table import Table
 
 from results.pareto import levels
 from search.config import StudyConfig
-from search.curves import open_problem
+from search.curves import Problem, open_problem
 from search.methods import Method, make_search
 from search.prior import EVIDENCE
 from search.recorded import Recorded
@@ -69,9 +70,9 @@ def main() -> None:
         table for table in TABLES if not arguments.table or any(part in table[0] for part in arguments.table)
     ]
     methods = [RANDOM, STOCK, *own]
+    problems = [open_problem(name, objectives) for name, objectives in tables]
     tasks = []
-    for name, objectives in tables:
-        problem = open_problem(name, objectives)
+    for (name, _), problem in zip(tables, problems, strict=True):
         full = (HARD if name.startswith("hartmann6") else FULL_TRIALS) * problem.typical_seconds
         for method in methods:
             limit = full * (5 if method == RANDOM else 1) / arguments.workers
@@ -89,18 +90,17 @@ def main() -> None:
             found = traces[at, 0, seed].changes[-1][1]
             near = (1 + found) * (1 + NEAR) - 1 if len(objectives) < 2 else 1 - (1 - found) * (1 - NEAR)
             within[at, :, seed] = [trace.within(near) for trace in traces[at, :, seed]]
-    alive = {method: survival(method, tables, arguments.workers, arguments.seeds) for method in methods}
+    alive = {method: survival(method, problems, arguments.workers, arguments.seeds) for method in methods}
     report(within, limits, alive, tables, methods)
 
 
-def survival(method: Method, tables: list[tuple[str, tuple[str, ...]]], workers: int, seeds: int) -> float:
+def survival(method: Method, problems: Sequence[Problem], workers: int, seeds: int) -> float:
     """The mean share of recorded configurations on the fronts of several objectives that are trained to their end.
 
     NaN for Tune's, whose searcher cannot be handed configurations.
     """
     shares = []
-    for name, objectives in tables if method != STOCK else ():
-        problem = open_problem(name, objectives)
+    for problem in problems if method != STOCK else ():
         if not isinstance(problem, Recorded) or len(problem.objectives) < 2:
             continue
         full = [curve for curve in problem.curves if not curve.fails]
