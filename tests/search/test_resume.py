@@ -213,6 +213,16 @@ def test_what_a_damaged_journal_lost_is_found_in_the_tables(study):
     assert "trial 1 was found in the tables" in standing.notices[1]
 
 
+def test_an_epoch_that_only_the_journal_has_is_told_again_by_its_trial(study):
+    for number, value in enumerate((1.0, 9.0)):
+        study.begin()
+        study.epoch(number, 1, (value, value), table=number == 0)
+    # At the rung the second would wait for ever, and its epoch would be in no table.
+    standing = study.take_up("asha-promote")
+    assert (numbers(standing), standing.paused) == ([0, 1], frozenset({0}))
+    assert not study.stopper.is_paused(1)
+
+
 @pytest.mark.parametrize("what", BESIDE)
 def test_what_is_trained_beside_the_search_is_found_in_the_tables_for_what_it_was(study, what):
     study.begin()
