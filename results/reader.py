@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from results.folder import StudyError, StudyFolder, check_version, open_study, unreadable
-from results.schema import EPOCHS, RESAMPLES, TRIALS
+from results.schema import EPOCHS, PARAMS, RESAMPLES, ROLES, STATES, TRIALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,8 +113,54 @@ def read_table(file: Path, schema: pa.Schema) -> pa.Table | None:
         raise StudyError(
             f"{file} is damaged ({error}): delete it (what it held is lost) or restore it from a copy."
         ) from None
-    check_version(file, (table.schema.metadata or {}).get(b"schema_version", b"none").decode())
+    check_version(
+        file, (table.schema.metadata or {}).get(b"schema_version", b"none").decode(errors="replace")
+    )
+    return _fitted(file, table, schema)
+
+
+def _fitted(file: Path, table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with the columns of `schema`, each of its type; one that was not there yet is null."""
+
+    def refuse(name: str, problem: str) -> NoReturn:
+        raise StudyError(f"{file}: column {name} {problem}: restore the file from a copy.")
+
+    for name, count in Counter(table.column_names).items():
+        if count > 1:
+            refuse(name, f"is there {count} times")
+        kind = table.schema.field(name).type
+        if name.startswith(PARAMS) and not (pa.types.is_string(kind) or _is_number(kind)):
+            refuse(name, f"holds {kind}, but a parameter's values are numbers or text")
     for place, field in enumerate(schema):
         if field.name not in table.column_names:
-            table = table.add_column(place, field.with_nullable(True), pa.nulls(table.num_rows, field.type))
+            if not field.nullable:
+                refuse(field.name, "is missing")
+            table = table.add_column(place, field, pa.nulls(table.num_rows, field.type))
+            continue
+        column = table[field.name]
+        if column.type != field.type:
+            if not (_is_number(column.type) and _is_number(field.type)):
+                refuse(field.name, f"holds {column.type} instead of {field.type}")
+            try:
+                column = column.cast(field.type)
+            except pa.ArrowInvalid as error:
+                refuse(field.name, f"holds {column.type} instead of {field.type} ({error})")
+            table = table.set_column(table.column_names.index(field.name), field, column)
+        if column.null_count and not field.nullable:
+            refuse(field.name, "has rows without a value")
+        known = _KNOWN.get(field.name, ())
+        for value in pc.unique(column).to_pylist() if known else ():
+            if value is not None and value not in known:
+                refuse(field.name, f"holds {value!r}, which is none of {', '.join(known)}")
     return table
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return any(
+        check(kind)
+        for check in (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
+    )
+
+
+_KNOWN = {"state": STATES, "role": ROLES}
+"""Columns whose values are named."""

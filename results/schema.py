@@ -102,7 +102,7 @@ TRIALS = pa.schema(
     [
         pa.field("trial", pa.int64(), nullable=False),
         pa.field("state", pa.string(), nullable=False),
-        pa.field("role", pa.string(), nullable=False),
+        pa.field("role", pa.string()),
         pa.field("reference", pa.string()),
         pa.field("seed", pa.int64()),
         pa.field("confirms", pa.int64()),
