@@ -35,6 +35,9 @@ _ENVIRONMENT = {
 no state of all trials written every few seconds, for ours is in the journal, and no second start of a trial whose
 machine was reclaimed, for the study starts it again (`search.failures`)."""
 
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""For a Ray that no other machine is to reach: all its ports listen on loopback, as they do on macOS."""
+
 _ACCELERATOR = "accelerator_type:"
 """Prefix of the resource by which Ray knows a machine's kind of GPU."""
 
@@ -191,11 +194,14 @@ def connect(address: str | None) -> str | None:
         os.environ.setdefault(name, value)
     for name in _SECRETS:
         os.environ.pop(name, None)
-    import ray
-
     if address is None and _is_left_behind():
         address = "local"
     given = _given(address)
+    own = {} if joins_cluster(address) else _LOOPBACK
+    # Ray looks at it once, as it is imported.
+    os.environ.update(own)
+    import ray
+
     # Ray would ask for 20 seconds, with a line of its log for each.
     if ":" in given and "://" not in given and not _answers(given):
         raise ConfigError(
@@ -212,6 +218,10 @@ def connect(address: str | None) -> str | None:
             " cluster with `ray start --head` and the same versions of Ray and Python, name another --address, or"
             " leave it out to run on this machine alone."
         ) from None
+    finally:
+        # Not for a Ray that this process, or one that it starts, may join or start later.
+        for name in own:
+            os.environ.pop(name)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     return f"http://{context.dashboard_url}" if context.dashboard_url else None
 

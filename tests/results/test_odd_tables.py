@@ -28,24 +28,42 @@ def none(name):
 ODD = [
     ("trials", put("trial", TEXT), "column trial holds string instead of int64"),
     ("trials", put("val_swd", TEXT), "column val_swd holds string instead of double"),
-    ("trials", put("epochs", pa.array([1.5])), "column epochs holds double instead of int32 (Float value 1.5"),
+    (
+        "trials",
+        put("epochs", pa.array([1.5])),
+        "column epochs holds double instead of int32 (Float value 1.5",
+    ),
     ("trials", put("epochs", pa.array([2**40])), "column epochs holds int64 instead of int32"),
     ("trials", put("state", pa.array([3])), "column state holds int64 instead of string"),
-    ("trials", put("state", pa.array(["DONE"])), "column state holds 'DONE', which is none of RUNNING, COMPLETE"),
-    ("trials", put("role", pa.array(["king"])), "column role holds 'king', which is none of search, reference"),
+    (
+        "trials",
+        put("state", pa.array(["DONE"])),
+        "column state holds 'DONE', which is none of RUNNING, COMPLETE",
+    ),
+    (
+        "trials",
+        put("role", pa.array(["king"])),
+        "column role holds 'king', which is none of search, reference",
+    ),
     ("trials", put("params.depth", pa.array([[4]])), "column params.depth holds list<element: int64>, but a"),
     ("trials", twice("val_swd"), "column val_swd is there 2 times"),
     ("trials", twice("params.depth"), "column params.depth is there 2 times"),
     ("trials", none("trial"), "column trial has rows without a value"),
     ("trials", lambda table: table.drop_columns(["state"]), "column state is missing"),
     ("epochs", lambda table: table.drop_columns(["epoch"]), "column epoch is missing"),
-    ("epochs", put("timestamp", pa.array([1_700_000_000])), "column timestamp holds int64 instead of timestamp"),
+    (
+        "epochs",
+        put("timestamp", pa.array([1_700_000_000])),
+        "column timestamp holds int64 instead of timestamp",
+    ),
     ("epochs", put("epoch", pa.array([True])), None),
     ("epochs", put("val_swd", pa.array([3])), None),
 ]
 
 
-@pytest.mark.parametrize(("which", "change", "said"), ODD, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("which", "change", "said"), ODD, ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_a_table_of_another_kind_is_refused_by_its_column_and_whole_numbers_pass(
     writer, capsys, which, change, said
 ):

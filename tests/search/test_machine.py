@@ -61,6 +61,35 @@ def test_a_ray_that_does_not_come_up_in_time_is_one_line(monkeypatch):
         connect("local")
 
 
+LISTENING = """
+import ipaddress
+import psutil
+from search.machine import connect
+
+connect("local")
+import ray
+
+ray.get(ray.remote(lambda: None).remote())
+processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+sockets = [one for process in processes for one in process.net_connections("inet") if one.status == "LISTEN"]
+addresses = [ipaddress.ip_address(one.laddr.ip) for one in sockets]
+outside = [one for one in addresses if not (getattr(one, "ipv4_mapped", None) or one).is_loopback]
+print(len(addresses) > 5, outside)
+"""
+
+
+def test_a_ray_of_its_own_listens_on_loopback_alone():
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LISTENING],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == "True []"
+
+
 GROWS = """
 import os, sys
 import ray
