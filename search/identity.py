@@ -89,6 +89,7 @@ def record_of(
             "classes": report.classes,
             "counts": report.counts,
             "skipped": [list(item) for item in report.skipped],
+            "near_duplicates": report.near_duplicates,
         },
         "encoder": {"spec": plan.config.encoder_weights, **asdict(pretrained.encoder)},
         "perceptual": {"spec": plan.config.perceptual_weights, **asdict(pretrained.perceptual)},

@@ -112,6 +112,11 @@ def print_beginning(
         f" ({counts['train']} to train, {counts['validation']} to validate, {counts['test']} to test;"
         f" pack {found} in {duration(report.seconds)})",
     )
+    if report.near_duplicates:
+        say(
+            console,
+            f"{report.near_duplicates} of them show what another shows, and are on its side of the split",
+        )
     if report.skipped:
         count = len(report.skipped)
         images = (

@@ -80,6 +80,8 @@ class PackReport:
     classes: int
     skipped: tuple[tuple[str, str], ...]
     """(name, reason) of each image that could not be used."""
+    near_duplicates: int
+    """Images that show what another shows, in whatever class; they are all in its part."""
     built: bool
     """False where the pack was found in the cache."""
     seconds: float
@@ -123,14 +125,15 @@ def build_pack(
     if batch is None:
         batch = _build(source, image_size, seed, fingerprint, workers or processors())
         _write(batch, path)
-    pack = _as_pack(batch, path)
+    pack, metadata = _as_pack(batch, path), _metadata(batch)
     return PackReport(
         path=path,
         fingerprint=fingerprint,
         source=source.title,
         counts={part: len(pack.indices(part)) for part in PARTS},
         classes=len(pack.classes),
-        skipped=tuple((name, reason) for name, reason in json.loads(_metadata(batch)["skipped"])),
+        skipped=tuple((name, reason) for name, reason in json.loads(metadata["skipped"])),
+        near_duplicates=int(metadata.get("near_duplicates", 0)),
         built=built,
         seconds=time.perf_counter() - started,
     )
@@ -196,7 +199,9 @@ def _build(source: Source, image_size: int, seed: int, fingerprint: str, workers
     classes = [name for name in classes if name in {class_names[row] for row in rows}]
     numbers = {name: number for number, name in enumerate(classes)}
     labels = np.array([numbers[class_names[row]] for row in rows], np.int64)
-    codes = split(labels, near_duplicates(images, labels), seed)
+    groups = near_duplicates(images)
+    # The same photo may lie in two classes; it is dealt with the first.
+    codes = split(labels[groups], groups, seed)
     _check_held_out(source, codes)
     columns = [
         pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), image_size * image_size * 3),
@@ -213,6 +218,7 @@ def _build(source: Source, image_size: int, seed: int, fingerprint: str, workers
         "image_size": str(image_size),
         "seed": str(seed),
         "skipped": json.dumps(skipped),
+        "near_duplicates": str(len(rows) - len(np.unique(groups))),
     }
     return batch.replace_schema_metadata(metadata | {"checksum": _checksum(batch, metadata)})
 
@@ -251,16 +257,23 @@ def _pictures(source: Source, size: int, seed: int, workers: int) -> Iterator[np
     # Small enough to keep few in flight and all workers busy to the end, large enough to open an archive seldom.
     step = min(-(-count // (4 * workers)), max(1, _CHUNK_BYTES // (3 * size * size)))
     chunks = [range(start, min(start + step, count)) for start in range(0, count, step)]
-    # Spawned, since forking a process that has loaded TensorFlow may hang the child.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        try:
+    children = []
+    try:
+        # Spawned, since forking a process that has loaded TensorFlow may hang the child.
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
             tasks = pool.map(_chunk, *zip(*((source, rows, size, seed) for rows in chunks), strict=True))
+            children = multiprocessing.active_children()
             yield from itertools.chain.from_iterable(tasks)
-        except BrokenProcessPool as error:
+    except BrokenProcessPool as error:
+        if any(child.exitcode == 1 for child in children):
             raise DataError(
-                f"A process that read the images of {source.title} was killed, most likely for want of memory: "
-                "free some, or take a smaller image size."
+                "The processes that read images import the program that started them, and this one would start"
+                ' others there: put what it does under `if __name__ == "__main__":`.'
             ) from error
+        raise DataError(
+            f"A process that read the images of {source.title} was killed, most likely for want of memory: "
+            "free some, or take a smaller image size."
+        ) from error
 
 
 def _chunk(source: Source, rows: range, size: int, seed: int) -> list[np.ndarray | str]:

@@ -13,10 +13,29 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
 SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff"}
 )
+OTHER_SUFFIXES = frozenset(
+    {
+        ".heic",
+        ".heif",
+        ".jxl",
+        ".jp2",
+        ".psd",
+        ".svg",
+        ".dng",
+        ".cr2",
+        ".cr3",
+        ".nef",
+        ".arw",
+        ".orf",
+        ".raf",
+        ".rw2",
+    }
+)
+"""Of pictures that are not read, for one to hear of them."""
 MIN_SIDE = 16
 
 # EXIF 2.32, 4.6.4: how the camera was held, and what turns the photo upright.
@@ -66,7 +85,9 @@ def _opened(stream: BinaryIO) -> Iterator[Image.Image]:
         except UnusableImageError:
             raise
         except UnidentifiedImageError:
-            raise UnusableImageError(f"not an image in one of the formats {', '.join(FORMATS)}") from None
+            raise UnusableImageError(
+                f"not an image in one of the formats {', '.join(FORMATS)}: save it as one"
+            ) from None
         except Image.DecompressionBombError:
             raise UnusableImageError("has more than 178 million pixels, as decompression bombs do") from None
         except Exception as error:  # on damaged files Pillow's parsers raise whatever they trip over

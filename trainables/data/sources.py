@@ -20,8 +20,10 @@ from typing import Protocol
 import numpy as np
 
 from trainables.data import birds
-from trainables.data.photo import SUFFIXES, UnusableImageError, decode
+from trainables.data.photo import OTHER_SUFFIXES, SUFFIXES, UnusableImageError, decode
 
+VERSION = 2
+"""Of how files become a pack: raised where the same files would give another one."""
 BIRDS_PER_SPECIES = 50
 PREFERRED_FOLDER = "withBackground"
 MAX_MEMBER_BYTES = 256 * 2**20
@@ -120,7 +122,11 @@ class _Files:
 
         Not the root, times or kind of container, so that copies on other machines and archives share a fingerprint.
         """
-        return {"kind": "files", "files": [[f.name, f.label, f.bytes, f.checksum] for f in self.files]}
+        return {
+            "kind": "files",
+            "version": VERSION,
+            "files": [[f.name, f.label, f.bytes, f.checksum] for f in self.files],
+        }
 
 
 @dataclass(frozen=True)
@@ -238,7 +244,8 @@ def _walk(root: Path) -> Iterator[tuple[str, str]]:
         below[:] = sorted(name for name in below if not _ignored(name))
         for file in files:
             path = Path(folder, file).relative_to(root).as_posix()
-            yield os.fsencode(path).decode("utf-8", "replace"), path
+            # Two names that are no UTF-8 stay two.
+            yield os.fsencode(path).decode("utf-8", "backslashreplace"), path
 
 
 def _content(path: Path) -> tuple[int, int]:
@@ -303,7 +310,9 @@ def _images(names: Iterable[str], title: str) -> list[str]:
     candidates = preferred or visible
     images = [name for name in candidates if _suffix(name) in SUFFIXES]
     if images:
-        return sorted(images, key=_natural)
+        # Pictures of other formats are skipped as they are read, and named.
+        others = [name for name in candidates if _suffix(name) in OTHER_SUFFIXES]
+        return sorted(images + others, key=_natural)
     if not candidates:
         raise DataError(f"{title} is empty: {_REMEDY}.")
     kinds = Counter(_suffix(name) or "no extension" for name in candidates)

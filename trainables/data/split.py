@@ -12,7 +12,7 @@ Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 SHARES = np.array([0.8, 0.1, 0.1])
 MAX_BITS = 2
-"""Images of a class whose hashes differ in so many of 64 bits are near-duplicates."""
+"""Images whose hashes differ in so many of 64 bits are near-duplicates."""
 
 _LUMA = np.array([299, 587, 114], np.int64)
 _IMAGES_AT_ONCE = 64
@@ -97,15 +97,13 @@ def _quotas(totals: np.ndarray, seated: np.ndarray) -> np.ndarray:
     return np.column_stack([totals - quotas.sum(axis=1), quotas])
 
 
-def near_duplicates(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Group the images that show the same photo: hashes within `MAX_BITS` bits, within a class, and chains of these.
+def near_duplicates(images: np.ndarray) -> np.ndarray:
+    """Group the images that show the same photo: hashes within `MAX_BITS` bits, and chains of these.
 
     Parameters
     ----------
     images : uint8 [n, s, s, 3]
         RGB, s a multiple of 8.
-    labels : int64 [n]
-        Class of each image.
 
     Returns
     -------
@@ -121,18 +119,16 @@ def near_duplicates(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
             index = parents[index]
         return index
 
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        # Equal hashes first: a thousand copies of one photo would be half a million pairs.
-        unique, first, inverse = np.unique(hashes[members], return_index=True, return_inverse=True)
-        parents[members] = members[first[inverse]]
-        step = max(1, _PAIRS_AT_ONCE // len(unique))
-        for start in range(0, len(unique), step):
-            distances = np.bitwise_count(unique[start : start + step, None] ^ unique[None, start:])
-            for left, right in np.argwhere(distances <= MAX_BITS):
-                if left < right:
-                    roots = [root(members[first[start + index]]) for index in (left, right)]
-                    parents[max(roots)] = min(roots)
+    # Equal hashes first: a thousand copies of one photo would be half a million pairs.
+    unique, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    parents[:] = first[inverse]
+    step = max(1, _PAIRS_AT_ONCE // max(1, len(unique)))
+    for start in range(0, len(unique), step):
+        distances = np.bitwise_count(unique[start : start + step, None] ^ unique[None, start:])
+        for left, right in np.argwhere(distances <= MAX_BITS):
+            if left < right:
+                roots = [root(first[start + index]) for index in (left, right)]
+                parents[max(roots)] = min(roots)
     return np.array([root(index) for index in range(len(images))], np.int64)
 
 

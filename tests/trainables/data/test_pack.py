@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import subprocess
@@ -279,6 +280,58 @@ def test_an_unusable_image_is_skipped_and_named_with_the_reason(
     assert report.classes == 3, "a class without a usable image is none"
 
 
+def test_pictures_of_formats_that_are_not_read_are_named(birds_folder: Path, cache: Path) -> None:
+    for name in ("phone.heic", "raw.NEF", "notes.txt"):
+        (birds_folder / "Robin" / name).write_bytes(b"what a phone or a camera writes")
+    reasons = dict(build(birds_folder, cache).skipped)
+    assert sorted(reasons) == ["Robin/phone.heic", "Robin/raw.NEF"]
+    assert all("JPEG, PNG" in reason and "save it as one" in reason for reason in reasons.values())
+
+
+def test_a_photo_in_two_classes_is_in_one_part_and_counted(birds_folder: Path, cache: Path) -> None:
+    copies = {f"House Sparrow/copy {index}.JPG": f"Robin/({index}).JPG" for index in (1, 7)}
+    for copy, photo in copies.items():
+        shutil.copy(birds_folder / photo, birds_folder / copy)
+    for seed in range(6):
+        report = build(birds_folder, cache, seed=seed)
+        pack = open_pack(report.path)
+        parts = dict(zip(pack.names, pack.split, strict=True))
+        assert all(parts[copy] == parts[photo] for copy, photo in copies.items())
+        assert report.near_duplicates == 2
+        assert build(birds_folder, cache, seed=seed).near_duplicates == 2, (
+            "also where the pack is found again"
+        )
+
+
+def test_class_folders_whose_names_are_not_utf_8_stay_apart(birds_folder: Path, cache: Path) -> None:
+    for at, folder in enumerate(("Wren", "Robin", "House Sparrow")):
+        named = os.fsencode(birds_folder) + b"/M" + b"\xe4\xf6\xfc"[at : at + 1] + b"we"
+        (birds_folder / folder).rename(os.fsdecode(named))
+    report = build(birds_folder, cache)
+    pack = open_pack(report.path)
+    assert sum(report.counts.values()) == 30
+    assert pack.classes == ("M\\xe4we", "M\\xf6we", "M\\xfcwe")
+
+
+UNGUARDED = """
+import sys
+from pathlib import Path
+from trainables.data.pack import build_pack
+build_pack(None, 32, seed=0, cache=Path(sys.argv[1]), workers=2)
+"""
+
+
+def test_a_script_without_a_main_guard_is_told_so(cache: Path, tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(UNGUARDED)
+    run = subprocess.run(
+        [sys.executable, script, cache], check=False, capture_output=True, text=True, timeout=120
+    )
+    assert run.returncode == 1
+    assert 'put what it does under `if __name__ == "__main__":`' in run.stderr.splitlines()[-1]
+    assert not cache.exists()
+
+
 def test_too_few_images_are_refused_with_what_was_found_and_what_is_needed(
     birds_folder: Path, cache: Path
 ) -> None:
@@ -353,7 +406,7 @@ def test_the_real_photos_are_packed_whole_with_duplicates_on_one_side(
     pack = open_pack(report.path)
     assert report.counts == {"train": 2050, "validation": 256, "test": 256}
     assert (report.classes, report.skipped) == (20, ())
-    groups = near_duplicates(pack.images, pack.labels)
+    groups = near_duplicates(pack.images)
     assert len(np.unique(groups)) < 2562
     np.testing.assert_array_equal(pack.split, pack.split[groups])
     shares = np.array([np.bincount(pack.split[pack.labels == label], minlength=3) for label in range(20)])

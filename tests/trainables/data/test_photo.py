@@ -181,7 +181,7 @@ def test_a_truncated_photo_is_refused() -> None:
 
 def test_what_is_no_image_is_refused_with_the_formats_that_are() -> None:
     for content in (b"", b"<html>not found</html>", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n"):
-        with pytest.raises(UnusableImageError, match="JPEG, PNG, WEBP, BMP, GIF, TIFF"):
+        with pytest.raises(UnusableImageError, match="JPEG, PNG, WEBP, AVIF, BMP, GIF, TIFF"):
             decode(io.BytesIO(content), 32)
 
 

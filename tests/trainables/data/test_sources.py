@@ -196,7 +196,7 @@ def test_linked_folders_are_followed_and_a_circle_ends(tmp_path: Path, birds_fol
 def test_a_name_that_is_no_unicode_is_shown_readably_and_read(birds_folder: Path) -> None:
     (birds_folder / "Wren/(1).JPG").rename(birds_folder / os.fsdecode(b"Wren/\xff.jpg"))
     source = resolve(str(birds_folder))
-    assert "Wren/\ufffd.jpg" in source.names
+    assert "Wren/\\xff.jpg" in source.names
     assert all(isinstance(picture, np.ndarray) for picture in pictures(source))
 
 
