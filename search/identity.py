@@ -90,6 +90,7 @@ def record_of(
             "counts": report.counts,
             "skipped": [list(item) for item in report.skipped],
             "near_duplicates": report.near_duplicates,
+            "given": list(report.given),
         },
         "encoder": {"spec": plan.config.encoder_weights, **asdict(pretrained.encoder)},
         "perceptual": {"spec": plan.config.perceptual_weights, **asdict(pretrained.perceptual)},

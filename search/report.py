@@ -26,6 +26,7 @@ from search.study import Outcome
 from search.verdict_tables import print_verdict
 from trainables.data.pack import PackReport
 
+_USE = {"train": "train", "validation": "validate", "test": "test"}
 _NAMED = 5
 """Skipped images that are named; of the others only the number is."""
 _STATES = {"COMPLETE": "", "PRUNED": "stopped early", "FAIL": "failed", "RUNNING": "unfinished"}
@@ -115,7 +116,13 @@ def print_beginning(
     if report.near_duplicates:
         say(
             console,
-            f"{report.near_duplicates} of them show what another shows, and are on its side of the split",
+            f"{report.near_duplicates} of them show what another shows"
+            f"{'' if report.given else ', and are on its side of the split'}",
+        )
+    if report.given:
+        say(
+            console,
+            f"What is to {' and to '.join(map(_USE.__getitem__, report.given))} is as the folders say",
         )
     if report.skipped:
         count = len(report.skipped)

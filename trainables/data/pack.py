@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from trainables.data.sources import DataError, Source, natural, resolve
-from trainables.data.split import PARTS, Part, near_duplicates, split
+from trainables.data.split import PARTS, Part, complete, near_duplicates, split
 from trainables.processors import processors
 
 VERSION = 1
@@ -81,7 +81,9 @@ class PackReport:
     skipped: tuple[tuple[str, str], ...]
     """(name, reason) of each image that could not be used."""
     near_duplicates: int
-    """Images that show what another shows, in whatever class; they are all in its part."""
+    """Images that show what another shows, in whatever class; they are in its part, unless a split was given."""
+    given: tuple[Part, ...]
+    """The parts that the data's folders give; the others are dealt."""
     built: bool
     """False where the pack was found in the cache."""
     seconds: float
@@ -134,6 +136,7 @@ def build_pack(
         classes=len(pack.classes),
         skipped=tuple((name, reason) for name, reason in json.loads(metadata["skipped"])),
         near_duplicates=int(metadata.get("near_duplicates", 0)),
+        given=tuple(part for part in PARTS if part in (source.given or ())),
         built=built,
         seconds=time.perf_counter() - started,
     )
@@ -202,6 +205,9 @@ def _build(source: Source, image_size: int, seed: int, fingerprint: str, workers
     groups = near_duplicates(images)
     # The same photo may lie in two classes; it is dealt with the first.
     codes = split(labels[groups], groups, seed)
+    given = source.given
+    if given is not None:
+        codes = complete(np.array([PARTS.index(given[row]) for row in rows], np.int8), codes)
     _check_held_out(source, codes)
     columns = [
         pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), image_size * image_size * 3),
@@ -242,7 +248,8 @@ def _check_held_out(source: Source, codes: np.ndarray) -> None:
     _, validation, test = np.bincount(codes, minlength=len(PARTS))
     if min(validation, test) < MIN_HELD_OUT:
         raise DataError(
-            f"{source.title} has {len(codes)} images, but so many are near-duplicates of each other that "
+            f"{source.title} has {len(codes)} images, but "
+            f"{'so many are near-duplicates of each other' if source.given is None else 'its folders say'} that "
             f"{validation} are left to validate and {test} to test; each needs {MIN_HELD_OUT}: add different ones."
         )
 

@@ -14,18 +14,30 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
 from trainables.data import birds
 from trainables.data.photo import OTHER_SUFFIXES, SUFFIXES, UnusableImageError, decode
+from trainables.data.split import Part
 
 VERSION = 2
 """Of how files become a pack: raised where the same files would give another one."""
 BIRDS_PER_SPECIES = 50
 PREFERRED_FOLDER = "withBackground"
+_GIVEN: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""What folders are called by which a data set gives its split."""
 MAX_MEMBER_BYTES = 256 * 2**20
 MAX_ZIP_RATIO = 100
 
@@ -52,6 +64,10 @@ class Source(Protocol):
         """Class name of each image."""
 
     @property
+    def given(self) -> Sequence[Part] | None:
+        """The part of each image where the data's folders say it; None where nothing is said."""
+
+    @property
     def identity(self) -> object:
         """Everything that the pictures depend on but size and seed, as JSON values: same identity, same pictures."""
 
@@ -64,6 +80,7 @@ class DrawnBirds:
     """`BIRDS_PER_SPECIES` drawings of each species; a bird depends on seed, species and number alone."""
 
     title = "drawn birds"
+    given = None
 
     @property
     def labels(self) -> list[str]:
@@ -115,6 +132,15 @@ class _Files:
     def labels(self) -> list[str]:
         """Name of the folder that each image lies in."""
         return [file.label for file in self.files]
+
+    @property
+    def given(self) -> list[Part] | None:
+        """As the highest folders with several beside them are called; None unless all are called like parts."""
+        folders = [PurePosixPath(file.name).parts[:-1] for file in self.files]
+        same = takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))
+        depth = len(list(same))
+        parts = [_GIVEN.get("".join(folder[depth : depth + 1]).lower()) for folder in folders]
+        return cast("list[Part]", parts) if None not in parts and "train" in parts else None
 
     @property
     def identity(self) -> object:

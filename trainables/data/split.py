@@ -68,6 +68,26 @@ def split(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
     return codes
 
 
+def complete(given: np.ndarray, dealt: np.ndarray) -> np.ndarray:
+    """Keep a split that was given; of what it lacks, held out is what was dealt there of the images to train on.
+
+    Parameters
+    ----------
+    given, dealt : int8 [n]
+        Index into `PARTS`.
+
+    Returns
+    -------
+    int8 [n]
+        Index into `PARTS`.
+    """
+    codes = given.copy()
+    for code in range(1, len(PARTS)):
+        if code not in given:
+            codes[(given == 0) & (dealt == code)] = code
+    return codes
+
+
 def _decks(labels: np.ndarray, groups: np.ndarray, keys: np.ndarray) -> dict[int, list[np.ndarray]]:
     """Each class's groups as arrays of image indices, largest first."""
     order = np.argsort(groups, kind="stable")

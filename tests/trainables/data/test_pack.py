@@ -15,7 +15,7 @@ from PIL import Image
 from trainables.data import sources
 from trainables.data.pack import PackReport, build_pack, open_pack
 from trainables.data.sources import DataError
-from trainables.data.split import near_duplicates
+from trainables.data.split import PARTS, near_duplicates
 
 MakePicture = Callable[..., Image.Image]
 
@@ -301,6 +301,44 @@ def test_a_photo_in_two_classes_is_in_one_part_and_counted(birds_folder: Path, c
         assert build(birds_folder, cache, seed=seed).near_duplicates == 2, (
             "also where the pack is found again"
         )
+
+
+@pytest.mark.parametrize(
+    ("moved", "given"),
+    [
+        ({"train": 16, "valid": 8, "test": 6}, ("train", "validation", "test")),
+        ({"Training": 24, "Testing": 6}, ("train", "test")),
+        ({"train": 24, "val": 6}, ("train", "validation")),
+        ({"train": 24, "more": 6}, ()),
+        ({"val": 24, "test": 6}, ()),
+    ],
+    ids=" ".join,
+)
+def test_a_split_that_the_folders_give_is_kept_and_completed(
+    birds_folder: Path, cache: Path, moved: dict[str, int], given: tuple[str, ...]
+) -> None:
+    photos = sorted(birds_folder.rglob("*.*"))
+    for folder, count in moved.items():
+        for photo in photos[:count]:
+            place = birds_folder / "set" / folder / photo.relative_to(birds_folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            photo.rename(place)
+        photos = photos[count:]
+    report = build(birds_folder, cache)
+    pack = open_pack(report.path)
+    assert (report.given, build(birds_folder, cache).given) == (given, given)
+    assert set(pack.classes) == {"House Sparrow", "Robin", "Wren"}
+    folders = np.array([name.split("/")[1] for name in pack.names])
+    for folder, count in moved.items():
+        assert (folders == folder).sum() == count
+        parts = set(pack.split[folders == folder])
+        if not given:
+            assert len(parts) > 1
+        elif folder.lower().startswith("train"):
+            assert parts == {0} | {code for code, part in enumerate(PARTS) if part not in given}
+        else:
+            assert len(parts) == 1
+            assert PARTS[parts.pop()] in given[1:]
 
 
 def test_class_folders_whose_names_are_not_utf_8_stay_apart(birds_folder: Path, cache: Path) -> None:
