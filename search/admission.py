@@ -33,6 +33,8 @@ _MAY_CHANGE = {
     "finalists",
 }
 """Settings with other values of which a study goes on."""
+_MAY_MOVE = {"data", "encoder_weights", "perceptual_weights"}
+"""Settings that may name another place of the same files."""
 _WORDS = {
     "encoder_weights": ("auto", "imagenet", "none"),
     "perceptual_weights": ("imagenet", "none"),
@@ -165,12 +167,19 @@ def extended(recorded: StudyConfig, given: StudyConfig) -> StudyConfig:
     """
     for field in fields(StudyConfig):
         now, then = getattr(given, field.name), getattr(recorded, field.name)
-        if now == then or field.name in _MAY_CHANGE:
+        if now == then or field.name in _MAY_CHANGE or _has_moved(field.name, now, then):
             continue
         raise ConfigError(
             f"{flag(field.name)} is {_typed(now)} now, but {_typed(then)} in the study {recorded.name}: leave it out"
             " to go on with that study, or start one of another name."
         )
+    for name in sorted(_MAY_MOVE):
+        path = getattr(given, name)
+        if path is not None and path.startswith("/") and not Path(path).exists():
+            raise ConfigError(
+                f"{flag(name)} is {path} in the study {recorded.name}, where nothing is now: say with {flag(name)}"
+                " where the same files lie."
+            )
     folder = study_folder(recorded)
     _check_writable(recorded.storage, folder.path)
     trials = [row for row in read_trials(folder).to_pylist() if row["role"] == "search"]
@@ -192,6 +201,11 @@ def extended(recorded: StudyConfig, given: StudyConfig) -> StudyConfig:
             " there is none to confirm: take more --trials first."
         )
     return given
+
+
+def _has_moved(name: str, now: object, then: object) -> bool:
+    """Whether data or weights are said to lie elsewhere; that they are the same is seen when they are read."""
+    return name in _MAY_MOVE and all(isinstance(path, str) and path.startswith("/") for path in (now, then))
 
 
 def _typed(value: object) -> str:

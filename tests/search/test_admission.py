@@ -64,6 +64,21 @@ def test_what_was_enqueued_is_the_studys_own_once_it_began(record, tmp_path):
     assert recorded_config("birds", tmp_path).enqueue == own
 
 
+@pytest.mark.parametrize("setting", ["data", "encoder_weights"])
+def test_a_study_goes_on_with_files_that_lie_elsewhere_now(record, tmp_path, setting):
+    old, new = str(tmp_path / "old"), str(tmp_path / "new")
+    recorded = record(["RUNNING"], **{setting: old})
+    with pytest.raises(
+        ConfigError, match=rf"{old} in the study birds, where nothing is now: say with --{setting[:4]}"
+    ):
+        extended(recorded, recorded)
+    (tmp_path / "new").touch()
+    moved = replace(recorded, **{setting: new})
+    assert extended(recorded, moved) == moved
+    with pytest.raises(ConfigError, match=f"is none now, but {old} in the study birds"):
+        extended(recorded, replace(recorded, **{setting: "none"}))
+
+
 def test_the_reference_points_of_a_study_are_those_that_it_began_with(record):
     recorded = record(["COMPLETE"])
     with pytest.raises(
