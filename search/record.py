@@ -209,8 +209,9 @@ def clean_up(folder: StudyFolder, number: int, *, stopped: bool) -> None:
             folder.owner(number).unlink()
         shutil.rmtree(folder.checkpoint(number), ignore_errors=True)
     else:
-        # It was for going on after damage, which a finished trial does not.
-        folder.previous_state(number).unlink(missing_ok=True)
+        # It was for going on after damage, which a finished trial does not; a process that died leaves half a file.
+        for leftover in (folder.previous_state(number), *folder.checkpoint(number).glob(".*")):
+            leftover.unlink(missing_ok=True)
 
 
 def trial_row(

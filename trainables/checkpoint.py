@@ -58,8 +58,12 @@ def save(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, An
     header = json.dumps({"crc32": _checksum(contiguous, content), "metadata": content})
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
+        # The rights that all files of a study have; safetensors would give them to the owner alone.
+        temporary.touch()
+        rights = temporary.stat().st_mode
         try:
             save_file(contiguous, temporary, metadata={_HEADER_KEY: header})
+            temporary.chmod(rights)
         except SafetensorError as error:
             # What the system said comes as text alone.
             number = errno.ENOSPC if "No space left" in str(error) else errno.EIO

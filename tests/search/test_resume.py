@@ -122,6 +122,18 @@ def test_what_ended_stays_and_what_ran_goes_on(study):
     assert study.rows[0]["epochs"] == EPOCHS
 
 
+def test_half_a_state_goes_with_the_end_of_its_trial(study):
+    study.begin()
+    half = study.folder.last_state(0).with_name(".last.safetensors.4f")
+    half.write_bytes(b"sta")
+    for epoch in range(1, EPOCHS + 1):
+        study.epoch(0, epoch, (1.0, 1.0))
+    study.take_up()
+    assert study.states == ["COMPLETE"]
+    assert study.folder.last_state(0).exists()
+    assert not half.exists()
+
+
 def test_an_epoch_that_only_the_table_has_is_told_to_the_journal(study):
     study.begin()
     study.epoch(0, 1, (2.0, 1.0))

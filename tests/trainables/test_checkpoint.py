@@ -46,6 +46,12 @@ def test_nothing_but_the_file_is_left_in_the_folder(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_others_may_read_it_as_any_file(path: Path) -> None:
+    plain = path.with_name("plain")
+    plain.touch()
+    assert path.stat().st_mode == plain.stat().st_mode
+
+
 @pytest.mark.parametrize("kept", [0, 5, 100, 20_000])
 def test_a_file_cut_short_is_refused_with_its_path_and_the_remedy(path: Path, kept: int) -> None:
     path.write_bytes(path.read_bytes()[:kept])
