@@ -8,8 +8,11 @@ import tensorflow as tf
 
 from trainables import checkpoint, color
 from trainables.checkpoint import CheckpointError
+from trainables.footprint import state_bytes
 from trainables.generator import Generator, build_generator
 from trainables.params import params_of
+
+_MOST_TIMES = 100
 
 
 class PhotoError(ValueError):
@@ -29,8 +32,16 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
         raise CheckpointError(
             f"{path} is a {metadata.get('kind')}, but must be a model: take a file that was exported."
         )
+    held = sum(array.nbytes for array in arrays.values())
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise CheckpointError(
+            f"{path} holds values that are not finite and would colour nothing: take another file."
+        )
     try:
         params = params_of(metadata["model"], metadata["params"])
+        # Of a training's state the exported weights are a tenth at least; a network is not built to find that out.
+        if state_bytes(metadata["model"], metadata["params"]) > _MOST_TIMES * held:
+            raise ValueError(f"one much larger than the {held:,} bytes of weights that are there")
         generator = build_generator(params, metadata["image_size"], seed=0)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(

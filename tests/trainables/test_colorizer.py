@@ -117,6 +117,26 @@ def test_a_model_that_cannot_be_built_is_refused(model: Path, tmp_path: Path, ch
         Colorizer.load(tmp_path / "forged.safetensors")
 
 
+def test_a_few_weights_of_a_giant_are_refused_without_building_it(model: Path, tmp_path: Path) -> None:
+    arrays, metadata = checkpoint.load(model)
+    giant = metadata["params"] | {"width": 100_000}
+    checkpoint.save(tmp_path / "giant.safetensors", arrays, metadata | {"params": giant})
+    with pytest.raises(
+        CheckpointError, match=r"giant\.safetensors describes no model .* much larger than the"
+    ):
+        Colorizer.load(tmp_path / "giant.safetensors")
+
+
+def test_weights_that_are_no_numbers_are_refused(model: Path, tmp_path: Path) -> None:
+    arrays, metadata = checkpoint.load(model)
+    name = next(iter(arrays))
+    checkpoint.save(
+        tmp_path / "nan.safetensors", {**arrays, name: np.full_like(arrays[name], np.nan)}, metadata
+    )
+    with pytest.raises(CheckpointError, match=r"nan\.safetensors holds values that are not finite"):
+        Colorizer.load(tmp_path / "nan.safetensors")
+
+
 @pytest.mark.parametrize(
     "array",
     [np.zeros((4, 4, 3)), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4), np.uint8), np.zeros(4, np.uint8)],
