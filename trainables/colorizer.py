@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from trainables import checkpoint, color
 from trainables.checkpoint import CheckpointError
@@ -13,6 +14,8 @@ from trainables.generator import Generator, build_generator
 from trainables.params import params_of
 
 _MOST_TIMES = 100
+_STRIP = 2**19
+"""Pixels of a photo that are coloured at once: a large one in floating point would take a hundred bytes a pixel."""
 
 
 class PhotoError(ValueError):
@@ -63,8 +66,15 @@ class Colorizer:
         self._generator = generator
         self.metadata = metadata
         """What `Loop.export` wrote: model, params, image_size, epoch, data."""
-        self._colour = tf.function(
-            self._run, input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)], autograph=False
+        self._luma = tf.function(
+            lambda photo: color.luma(tf.cast(photo, tf.float32) / 255),
+            input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)],
+            autograph=False,
+        )
+        self._picture = tf.function(
+            lambda luma, chroma: color.to_uint8(color.picture(luma, chroma)),
+            input_signature=[tf.TensorSpec([None, None, 1]), tf.TensorSpec([None, None, 2])],
+            autograph=False,
         )
 
     @classmethod
@@ -101,14 +111,29 @@ class Colorizer:
             raise PhotoError(
                 f"the photo is {photo.dtype} {list(photo.shape)}, but must be uint8 [h, w] or [h, w, 3]: convert it."
             )
-        return self._colour(np.repeat(photo[..., np.newaxis], 3, axis=-1) if gray else photo).numpy()
+        height, width = photo.shape[:2]
+        rows = max(1, _STRIP // width)
+        strips = [slice(start, start + rows) for start in range(0, height, rows)]
+        luma = np.empty((height, width, 1), np.float32)
+        for strip in strips:
+            luma[strip] = photo[strip, :, None] / np.float32(255) if gray else self._luma(photo[strip])
+        across, down = self._chroma(luma[..., 0])
+        picture = np.empty((height, width, 3), np.uint8)
+        for strip in strips:
+            picture[strip] = self._picture(luma[strip], np.tensordot(down[strip], across, 1))
+        return picture
 
-    def _run(self, photo: tf.Tensor) -> tf.Tensor:
-        luma = color.luma(tf.cast(photo, tf.float32)[tf.newaxis] / 255)
+    def _chroma(self, luma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The photo's chroma, as wide as the photo [size, width, 2], and what enlarges its columns [height, size]."""
         size = self.metadata["image_size"]
         # Lanczos, as the photos of a pack are shrunk: the network gets what it was trained on.
-        small = tf.clip_by_value(tf.image.resize(luma, (size, size), "lanczos3", antialias=True), 0.0, 1.0)
-        chroma = tf.image.resize(
-            self._generator.chroma(small), tf.shape(photo)[:2], "bicubic", antialias=True
-        )
-        return color.to_uint8(color.picture(luma, chroma))[0]
+        small = _resized(luma, size, size, Image.Resampling.LANCZOS).clip(0, 1)
+        chroma = self._generator.chroma(tf.constant(small[np.newaxis, ..., np.newaxis]))[0].numpy()
+        bicubic, (height, width) = Image.Resampling.BICUBIC, luma.shape
+        across = [_resized(chroma[..., channel], width, size, bicubic) for channel in range(2)]
+        # The enlarging is linear, column by column: as a matrix it makes any rows without the others.
+        return np.stack(across, axis=-1), _resized(np.eye(size, dtype=np.float32), size, height, bicubic)
+
+
+def _resized(values: np.ndarray, width: int, height: int, resampling: Image.Resampling) -> np.ndarray:
+    return np.asarray(Image.fromarray(values).resize((width, height), resampling))
