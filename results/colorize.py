@@ -195,7 +195,7 @@ def main(
     study
         The study's folder, such as results/studies/NAME.
     images
-        Photos, gray or in colour, of any size, or folders of them.
+        Photos, gray or in colour, of up to 178 million pixels, or folders of them.
     out
         The folder to write NAME-colored.png and NAME-side-by-side.png to.
     trial

@@ -1,4 +1,4 @@
-"""Colouring photos of any size with an exported model. No training, and no files of pictures: arrays in and out."""
+"""Colouring photos of any shape with an exported model. No training, and no files of pictures: arrays in and out."""
 
 from pathlib import Path
 from typing import Any
