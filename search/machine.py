@@ -35,8 +35,8 @@ _ENVIRONMENT = {
 no state of all trials written every few seconds, for ours is in the journal, and no second start of a trial whose
 machine was reclaimed, for the study starts it again (`search.failures`)."""
 
-_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""For a Ray that no other machine is to reach: all its ports listen on loopback, as they do on macOS."""
+_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Set to 0, a Ray that starts is for this machine alone: all its ports listen on loopback, as they do on macOS."""
 
 _ACCELERATOR = "accelerator_type:"
 """Prefix of the resource by which Ray knows a machine's kind of GPU."""
@@ -197,9 +197,10 @@ def connect(address: str | None) -> str | None:
     if address is None and _is_left_behind():
         address = "local"
     given = _given(address)
-    own = {} if joins_cluster(address) else _LOOPBACK
-    # Ray looks at it once, as it is imported.
-    os.environ.update(own)
+    joins = joins_cluster(address)
+    if not joins:
+        # Ray looks at it once, as it is imported.
+        os.environ[_LOOPBACK] = "0"
     import ray
 
     # Ray would ask for 20 seconds, with a line of its log for each.
@@ -212,6 +213,12 @@ def connect(address: str | None) -> str | None:
         context = ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except Exception as error:  # noqa: BLE001 -- a bare one where a process of Ray's own does not come up in time
         where = f"the cluster at {address}" if address else "the Ray of this machine"
+        if _is_about_tokens(error):
+            raise ConfigError(
+                f"{where} cannot be joined, for it and this process do not have the same token: bring its"
+                " ~/.ray/auth_token here, or, where it was started without one and all who reach it are trusted, set"
+                " RAY_AUTH_MODE=disabled here."
+            ) from None
         reason = " ".join(str(error).split())
         raise ConfigError(
             f"{where} cannot be joined or started ({reason}): try again when the machine is less busy, start a"
@@ -220,10 +227,38 @@ def connect(address: str | None) -> str | None:
         ) from None
     finally:
         # Not for a Ray that this process, or one that it starts, may join or start later.
-        for name in own:
-            os.environ.pop(name)
+        os.environ.pop(_LOOPBACK, None)
+    if joins:
+        _check_token(given)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     return f"http://{context.dashboard_url}" if context.dashboard_url else None
+
+
+def _is_about_tokens(error: BaseException | None) -> bool:
+    """Whether a token was missing or wrong: Ray says so of what led to the error."""
+    while error is not None:
+        if "authentication token" in str(error).lower():
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _check_token(address: str) -> None:
+    """Refuse a cluster that asks for no token while this process does: its workers would be turned away, and die."""
+    import ray
+
+    there = ray.get(on_node(ray.get_runtime_context().get_node_id(), _auth_mode))
+    if there != _auth_mode():
+        ray.shutdown()
+        raise ConfigError(
+            f"the cluster{f' at {address}' if address else ''} was started with RAY_AUTH_MODE={there}, but here it is"
+            f" {_auth_mode()}: start it with RAY_AUTH_MODE=token (`ray get-auth-token --generate` makes one), or,"
+            f" where all who reach it are trusted, set RAY_AUTH_MODE={there} here."
+        )
+
+
+def _auth_mode() -> str:
+    return os.environ.get("RAY_AUTH_MODE", "disabled")
 
 
 def _given(address: str | None) -> str:

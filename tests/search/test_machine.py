@@ -1,10 +1,12 @@
 """What there is to run on: the Ray of this machine or another, and the machines that it has or may get."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,78 @@ def test_a_ray_of_its_own_listens_on_loopback_alone():
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "True []"
+
+
+JOINS = """
+import sys
+from search.machine import connect
+
+connect(sys.argv[1])
+"""
+OTHER = "do not have the same token"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["token", "disabled"])
+def test_a_ray_that_asks_for_another_token_or_none_is_told_as_such(mode):
+    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
+        homes = {name: Path(folder) / name for name in ("its own", "another", "none")}
+        for home in homes.values():
+            home.mkdir()
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+        for name in ("its own", "another"):
+            subprocess.run(
+                ["ray", "get-auth-token", "--generate"],
+                check=True,
+                capture_output=True,
+                env=plain | {"HOME": str(homes[name])},
+            )
+        there = homes["its own" if mode == "token" else "none"]
+        _, _, port = silent_address().partition(":")
+        command = [
+            "ray",
+            "start",
+            "--head",
+            "--port",
+            port,
+            "--num-cpus",
+            "1",
+            "--include-dashboard=false",
+            "--block",
+        ]
+        ray = subprocess.Popen(
+            [*command, "--temp-dir", folder],
+            env=plain | {"HOME": str(there), "RAY_AUTH_MODE": mode},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+        def join(name, **more):
+            run = subprocess.run(
+                [sys.executable, "-W", "ignore", "-c", JOINS, f"127.0.0.1:{port}"],
+                check=False,
+                capture_output=True,
+                text=True,
+                env=plain | {"HOME": str(homes[name])} | more,
+                timeout=120,
+            )
+            return run.stderr.splitlines()[-1] if run.returncode else "joined"
+
+        try:
+            deadline = time.monotonic() + 60
+            while "no cluster answers" in (said := join("none")):
+                assert time.monotonic() < deadline, said
+            assert OTHER in said
+            if mode == "token":
+                assert join("its own") == "joined"
+                assert OTHER in join("another")
+            else:
+                assert "was started with RAY_AUTH_MODE=disabled, but here it is token" in join("another")
+                assert join("none", RAY_AUTH_MODE="disabled") == "joined"
+        finally:
+            os.killpg(ray.pid, signal.SIGKILL)
+            ray.wait()
 
 
 GROWS = """
