@@ -303,13 +303,15 @@ def test_the_page_names_the_command_that_colours_a_photo_once_weights_are_there(
     assert "python -m results.colorize" in "".join(again.text)
 
 
-def test_a_state_that_no_study_has_is_shown_and_not_run(study):
+def test_text_of_the_tables_is_shown_and_not_run(study):
     table = read_trials(study)
     evil = pa.array(['"><script>alert(1)</script>'] * table.num_rows)
-    pq.write_table(
-        table.set_column(table.column_names.index("state"), table.field("state"), evil), study.trials
-    )
-    assert write_gallery(study).read_text(encoding="utf-8").count("<script>") == 1
+    for column in ("reference", "reason", "device"):
+        table = table.set_column(table.column_names.index(column), table.field(column), evil)
+    pq.write_table(table, study.trials)
+    page = write_gallery(study).read_text(encoding="utf-8")
+    assert page.count("<script>") == 1
+    assert "&gt;&lt;script&gt;alert(1)" in page
 
 
 def test_a_page_that_finds_no_room_leaves_the_old_one(study, full_disk):

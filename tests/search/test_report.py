@@ -1,6 +1,7 @@
 """What is said before a study and at its end."""
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from search.machine import Machine
 from search.plan import make_plan
 from search.points import Point, confirmation
 from search.report import print_beginning, print_end, print_plan
+from trainables.data.pack import PackReport
 
 PAIR = ("val_delta_e", "val_swd")
 BASELINES = {"gray": {"val_delta_e": 10.0, "val_swd": 5.0, "test_delta_e": 11.5, "test_swd": 6.5}}
@@ -290,14 +292,34 @@ def test_a_plan_tells_that_a_confirmation_depends_on_the_time_and_of_nothing_tha
     ],
     ids=str,
 )
-def test_the_beginning_counts_the_reference_points_beside_the_trials(references, said):
-    console = Console(file=io.StringIO(), width=100)
-    counts = {"train": 80, "validation": 20, "test": 20}
-    report = SimpleNamespace(counts=counts, classes=20, source="birds", built=True, seconds=1.0, skipped=[])
-    told = SimpleNamespace(note="", available=True, path=None)
-    pretrained = SimpleNamespace(encoder=told, perceptual=told)
-    print_beginning(console, make(trials=7, references=references), report, pretrained, told, None)
-    assert said in console.file.getvalue()
+def test_the_beginning_counts_the_reference_points_beside_the_trials(beginning, references, said):
+    assert said in beginning(make(trials=7, references=references))
+
+
+def test_the_beginning_tells_of_near_duplicates_and_of_a_split_that_was_given(beginning):
+    plan = make(trials=7)
+    assert "show what another shows" not in beginning(plan)
+    assert "3 of them show what another shows, and are on its side" in beginning(plan, near_duplicates=3)
+    told = beginning(plan, near_duplicates=3, given=("train", "test"))
+    assert "3 of them show what another shows\n" in told
+    assert "What is to train and to test is as the folders say" in told
+
+
+@pytest.fixture
+def beginning():
+    """Print the beginning of a study on 120 photos."""
+
+    def print_it(plan, **more):
+        console = Console(file=io.StringIO(), width=100)
+        facts = {"skipped": (), "near_duplicates": 0, "given": (), "built": True, "seconds": 1.0, **more}
+        counts = {"train": 80, "validation": 20, "test": 20}
+        report = PackReport(Path("pack"), "", "birds", counts, classes=20, **facts)
+        told = SimpleNamespace(note="", available=True, path=None)
+        pretrained = SimpleNamespace(encoder=told, perceptual=told)
+        print_beginning(console, plan, report, pretrained, told, None)
+        return console.file.getvalue()
+
+    return print_it
 
 
 def test_what_the_seed_alone_changes_is_said_where_trainings_were_repeated(said):
