@@ -168,7 +168,10 @@ RECORD = {
         "versions": {"type": _OBJECT},
         "data": {
             "type": _OBJECT,
-            "properties": {"counts": {"type": _OBJECT}, "skipped": {"type": ["array", "null"]}},
+            "properties": {
+                "counts": {"type": _OBJECT, "additionalProperties": {"type": "integer"}},
+                "skipped": {"type": ["array", "null"]},
+            },
         },
         "encoder": {"type": _OBJECT},
         "baselines": {

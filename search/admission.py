@@ -7,7 +7,15 @@ from dataclasses import fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from results.store import SCHEMA_VERSION, StudyFolder, open_study, read_config, read_epochs, read_trials
+from results.store import (
+    SCHEMA_VERSION,
+    StudyError,
+    StudyFolder,
+    open_study,
+    read_config,
+    read_epochs,
+    read_trials,
+)
 from search.config import NAME_PATTERN, ConfigError, StudyConfig, flag
 from search.earlier import check_earlier
 from search.machine import joins_cluster, this_machine
@@ -133,6 +141,8 @@ def recorded_config(name: str, storage: Path) -> StudyConfig:
     storage = settled("--storage", storage)
     folder = open_study(storage / name)
     record = read_config(folder)
+    if not isinstance(record.get("config"), dict):
+        raise StudyError(f"{folder.config} holds no settings to go on with: restore it from a copy.")
     recorded = StudyConfig.from_record(record["config"])
     if record["schema_version"] < SCHEMA_VERSION:
         recorded = _of_today(recorded, folder)

@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -257,10 +258,12 @@ class StudyConfig:
         Raises
         ------
         ConfigError
-            A field or scheduler that this version does not know.
+            A field or scheduler that this version does not know, or a value of another kind.
         """
         # Once there were medians of so many epochs; of one, they are the values themselves.
         record = {name: value for name, value in record.items() if (name, value) != ("smoothing", 1)}
+        # A study that was begun without what is known of other photos goes on so.
+        record = {**cls().to_record(), "prior": False, **record}
         known = {item.name for item in fields(cls)}
         unknown = sorted(set(record) - known)
         if unknown:
@@ -273,12 +276,16 @@ class StudyConfig:
                 f"the study was recorded with --scheduler {record['scheduler']}, which this version does not have:"
                 " use the version that study.json names."
             )
-        enqueue, references = record["enqueue"], record.get("references")
+        for name, hint in get_type_hints(cls).items():
+            if not _is_of(record[name], hint):
+                raise ConfigError(
+                    f"the study was recorded with {flag(name)} {record[name]!r}, which it cannot be: restore its"
+                    " study.json from a copy."
+                )
+        enqueue, references = record["enqueue"], record["references"]
         return cls(
             **{
                 **record,
-                # A study that was begun without one goes on so.
-                "prior": record.get("prior", False),
                 "references": None if references is None else tuple(references),
                 "storage": Path(record["storage"]),
                 "objective": tuple(record["objective"]),
@@ -287,6 +294,21 @@ class StudyConfig:
                 "settings": tuple(record["settings"]),
             }
         )
+
+
+def _is_of(value: object, hint: Any) -> bool:
+    """Whether a JSON value stands for one of a type, as `to_record` writes it."""
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind is Literal:
+        return value in inner
+    if kind in (Union, UnionType):
+        return any(_is_of(value, one) for one in inner)
+    if kind is tuple:
+        return isinstance(value, list) and all(_is_of(one, inner[0]) for one in value)
+    if isinstance(value, bool):
+        return hint is bool
+    kinds: dict[object, Any] = {Path: str, float: (int, float)}
+    return isinstance(value, kinds.get(hint, hint))
 
 
 def is_image_size(pixels: int) -> bool:

@@ -2,11 +2,12 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
 
-from search.config import ConfigError, StudyConfig, seconds_of
+from search.config import ConfigError, StudyConfig, flag, seconds_of
 from search.machine import Machine
 from search.plan import check_fits, make_plan
 
@@ -373,4 +374,28 @@ def test_a_record_of_another_version_is_refused_by_the_name_of_what_is_new():
 def test_a_record_of_a_scheduler_that_is_gone_is_refused():
     record = StudyConfig(model="cnn").to_record() | {"scheduler": "pasha"}
     with pytest.raises(ConfigError, match="--scheduler pasha, which this version does not have"):
+        StudyConfig.from_record(record)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("trials", "x"),
+        ("trials", True),
+        ("seed", None),
+        ("gpu_hours", [1]),
+        ("objective", [["val_swd"]]),
+        ("objective", "val_swd"),
+        ("data", 5),
+        ("storage", None),
+        ("settings", {}),
+        ("prior", "yes"),
+        ("time_budget", 90),
+    ],
+)
+def test_a_record_with_values_of_another_kind_is_refused_by_name(name, value):
+    record = StudyConfig(model="cnn").to_record() | {name: value}
+    with pytest.raises(
+        ConfigError, match=re.escape(f"{flag(name)} {value!r}, which it cannot be: restore its")
+    ):
         StudyConfig.from_record(record)
