@@ -24,8 +24,8 @@ def test_without_a_gpu_the_study_is_made_smaller_and_says_how_to_ask_for_more():
     small = plan()
     assert (small.image_size, small.concurrency) == (64, 2)
     said = " ".join(small.scaled)
-    for flag in ("--trials 64", "--epochs 60", "--image-size 128", "--set width=64", "--references all"):
-        assert flag in said
+    for setting in ("--trials 64", "--epochs 60", "--image-size 128", "--set width=64", "--references all"):
+        assert setting in said
 
 
 def test_on_gpus_the_same_command_is_full_size():
