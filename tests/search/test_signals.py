@@ -7,8 +7,11 @@ import sys
 import pytest
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
 from search.signals import heeding, interrupting
+if sys.argv[2] == "afresh":
+    # Whoever runs these tests may have been started by nohup.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 print("ready", flush=True)
 try:
     with interrupting() as ending:
@@ -28,7 +31,7 @@ except KeyboardInterrupt:
 
 def run(how, number, *shell, patience=30):
     """The exit status of a process that gets this signal; -9 where it does not mind."""
-    command = [*shell, sys.executable, "-c", SCRIPT, how]
+    command = [*shell, sys.executable, "-c", SCRIPT, how, "as it is" if shell else "afresh"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert [process.stdout.readline() for _ in range(2)] == ["ready\n", "go\n"]
         process.send_signal(number)
