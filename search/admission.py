@@ -185,7 +185,7 @@ def extended(recorded: StudyConfig, given: StudyConfig) -> StudyConfig:
         )
     for name in sorted(_MAY_MOVE):
         path = getattr(given, name)
-        if path is not None and path.startswith("/") and not Path(path).exists():
+        if _is_place(path) and not Path(path).exists():
             raise ConfigError(
                 f"{flag(name)} is {path} in the study {recorded.name}, where nothing is now: say with {flag(name)}"
                 " where the same files lie."
@@ -215,7 +215,12 @@ def extended(recorded: StudyConfig, given: StudyConfig) -> StudyConfig:
 
 def _has_moved(name: str, now: object, then: object) -> bool:
     """Whether data or weights are said to lie elsewhere; that they are the same is seen when they are read."""
-    return name in _MAY_MOVE and all(isinstance(path, str) and path.startswith("/") for path in (now, then))
+    return name in _MAY_MOVE and _is_place(now) and _is_place(then)
+
+
+def _is_place(spec: object) -> bool:
+    """Whether a setting of data or weights names files rather than a word, as `settle` leaves it."""
+    return isinstance(spec, str) and spec.startswith("/")
 
 
 def _typed(value: object) -> str:

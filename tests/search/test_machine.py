@@ -24,6 +24,18 @@ print(ray.get_runtime_context().gcs_address)
 """
 
 
+def run_script(script, *arguments, env=None):
+    """Run it in a process of its own, for Ray stays in one that used it."""
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, *map(str, arguments)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=env,
+        timeout=120,
+    )
+
+
 def silent_address():
     """An address of this machine where nothing answers."""
     with socket.socket() as unused:
@@ -38,14 +50,7 @@ def test_a_ray_that_is_gone_but_still_noted_on_the_machine_is_not_waited_for():
         note = Path(folder) / "ray" / "ray_current_cluster"
         note.parent.mkdir()
         note.write_text(noted)
-        run = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", SCRIPT],
-            check=False,
-            capture_output=True,
-            text=True,
-            env=os.environ | {"RAY_TMPDIR": folder},
-            timeout=120,
-        )
+        run = run_script(SCRIPT, env=os.environ | {"RAY_TMPDIR": folder})
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() not in ("", noted)
 
@@ -81,13 +86,7 @@ print(len(addresses) > 5, outside)
 
 
 def test_a_ray_of_its_own_listens_on_loopback_alone():
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", LISTENING],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    run = run_script(LISTENING)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "True []"
 
@@ -138,14 +137,7 @@ def test_a_ray_that_asks_for_another_token_or_none_is_told_as_such(mode):
         )
 
         def join(name, **more):
-            run = subprocess.run(
-                [sys.executable, "-W", "ignore", "-c", JOINS, f"127.0.0.1:{port}"],
-                check=False,
-                capture_output=True,
-                text=True,
-                env=plain | {"HOME": str(homes[name])} | more,
-                timeout=120,
-            )
+            run = run_script(JOINS, f"127.0.0.1:{port}", env=plain | {"HOME": str(homes[name])} | more)
             return run.stderr.splitlines()[-1] if run.returncode else "joined"
 
         try:
@@ -205,13 +197,7 @@ def test_machines_that_the_autoscaler_may_add_count_as_there(tmp_path):
     for home, file in zip(homes, found, strict=True):
         home.mkdir()
         (home / "ray_bootstrap_config.yaml").write_text(file)
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", GROWS, *map(str, homes)],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    run = run_script(GROWS, *homes)
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == list(found.values())
 
@@ -227,13 +213,7 @@ print(accelerators(), cluster(), cluster("L4"), cluster("T4"), sep="; ")
 
 
 def test_gpus_of_another_kind_than_is_wanted_do_not_count():
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", KINDS],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    run = run_script(KINDS)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == (
         "['L4']; 3 processors and 2 GPUs; 3 processors and 2 GPUs; 3 processors, no GPU"

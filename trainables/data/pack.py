@@ -127,7 +127,7 @@ def build_pack(
     if batch is None:
         batch = _build(source, image_size, seed, fingerprint, workers or processors())
         _write(batch, path)
-    pack, metadata = _as_pack(batch, path), _metadata(batch)
+    pack, metadata, given = _as_pack(batch, path), _metadata(batch), source.given or ()
     return PackReport(
         path=path,
         fingerprint=fingerprint,
@@ -136,7 +136,7 @@ def build_pack(
         classes=len(pack.classes),
         skipped=tuple((name, reason) for name, reason in json.loads(metadata["skipped"])),
         near_duplicates=int(metadata.get("near_duplicates", 0)),
-        given=tuple(part for part in PARTS if part in (source.given or ())),
+        given=tuple(part for part in PARTS if part in given),
         built=built,
         seconds=time.perf_counter() - started,
     )
@@ -208,7 +208,9 @@ def _build(source: Source, image_size: int, seed: int, fingerprint: str, workers
     given = source.given
     if given is not None:
         codes = complete(np.array([PARTS.index(given[row]) for row in rows], np.int8), codes)
-    _check_held_out(source, codes)
+    _check_held_out(
+        source, codes, "so many are near-duplicates of each other" if given is None else "its folders say"
+    )
     columns = [
         pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), image_size * image_size * 3),
         pa.array(labels),
@@ -244,12 +246,11 @@ def _check_count(source: Source, usable: int, skipped: list[tuple[str, str]]) ->
         )
 
 
-def _check_held_out(source: Source, codes: np.ndarray) -> None:
+def _check_held_out(source: Source, codes: np.ndarray, why: str) -> None:
     _, validation, test = np.bincount(codes, minlength=len(PARTS))
     if min(validation, test) < MIN_HELD_OUT:
         raise DataError(
-            f"{source.title} has {len(codes)} images, but "
-            f"{'so many are near-duplicates of each other' if source.given is None else 'its folders say'} that "
+            f"{source.title} has {len(codes)} images, but {why} that "
             f"{validation} are left to validate and {test} to test; each needs {MIN_HELD_OUT}: add different ones."
         )
 

@@ -17,23 +17,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff"}
 )
-OTHER_SUFFIXES = frozenset(
-    {
-        ".heic",
-        ".heif",
-        ".jxl",
-        ".jp2",
-        ".psd",
-        ".svg",
-        ".dng",
-        ".cr2",
-        ".cr3",
-        ".nef",
-        ".arw",
-        ".orf",
-        ".raf",
-        ".rw2",
-    }
+OTHER_SUFFIXES = frozenset({".heic", ".heif", ".jxl", ".jp2", ".psd", ".svg"}) | frozenset(
+    {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2"}
 )
 """Of pictures that are not read, for one to hear of them."""
 MIN_SIDE = 16
